@@ -1,0 +1,91 @@
+//! Bytes to messages and writes, and back. Nothing is allocated by an unchecked number; every
+//! checksum is compared before anything else is read.
+
+mod message;
+mod write;
+
+use alloc::vec::Vec;
+use bytes::Bytes;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::entries::Entries;
+use crate::error::DecodeError;
+use crate::message::Message;
+use crate::types::LogIndex;
+
+pub use message::Header;
+
+/// Version of frames and of write records.
+pub const FORMAT_VERSION: u8 = 1;
+/// Largest frame or record, in bytes.
+pub const MAX_FRAME_BYTES: usize = 64 * 1024 * 1024;
+
+const CHECKSUM_BYTES: usize = 8;
+
+/// The checksum of a frame or record that consists of a head and a body.
+fn frame_checksum(head: &[u8], body: &[u8]) -> [u8; 8] {
+    let mut both = [0u8; 16];
+    let (first, second) = both.split_at_mut(8);
+    first.copy_from_slice(&xxh3_64(head).to_le_bytes());
+    second.copy_from_slice(&xxh3_64(body).to_le_bytes());
+    xxh3_64(&both).to_le_bytes()
+}
+
+/// Takes one number off the front of `bytes`.
+fn take_array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], DecodeError> {
+    let (taken, rest) = bytes.split_first_chunk::<N>().ok_or(DecodeError::Truncated)?;
+    *bytes = rest;
+    Ok(*taken)
+}
+
+fn take_u64(bytes: &mut &[u8]) -> Result<u64, DecodeError> {
+    take_array(bytes).map(u64::from_le_bytes)
+}
+
+fn take_u32(bytes: &mut &[u8]) -> Result<u32, DecodeError> {
+    take_array(bytes).map(u32::from_le_bytes)
+}
+
+/// Reads a postcard value that must fill `bytes` to the end.
+fn whole<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, DecodeError> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        _ => Err(DecodeError::Head),
+    }
+}
+
+impl Serialize for Message {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.encode().to_bytes())
+    }
+}
+
+impl<'de> Deserialize<'de> for Message {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let frame = Bytes::deserialize(deserializer)?;
+        Self::decode(frame).map_err(serde::de::Error::custom)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct RawEntries {
+    first: LogIndex,
+    count: u32,
+    bytes: Vec<u8>,
+}
+
+impl Serialize for Entries {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let count = u32::try_from(self.len()).unwrap_or(u32::MAX);
+        RawEntries { first: self.first(), count, bytes: self.bytes().to_vec() }
+            .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = RawEntries::deserialize(deserializer)?;
+        Self::decode(raw.first, raw.count, raw.bytes.into()).map_err(serde::de::Error::custom)
+    }
+}

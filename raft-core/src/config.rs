@@ -1,0 +1,129 @@
+//! Limits and timings of a node.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// The largest payload of one entry that any configuration may allow, in bytes.
+pub const MAX_PAYLOAD_BYTES: usize = 16 * 1024 * 1024;
+
+/// How a node behaves. Every field has a default that suits a small cluster at 10 ms a tick.
+///
+/// All nodes of a group should run the same timings; nothing unsafe happens if they do not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Seed of the random election timeouts; mixed with node id and incarnation. Default 0.
+    pub seed: u64,
+    /// Shortest election timeout, in ticks (Raft 5.2). Default 20.
+    pub election_ticks_min: u32,
+    /// Longest election timeout, in ticks. Default 40.
+    pub election_ticks_max: u32,
+    /// Time between a leader's heartbeats, in ticks. Default 4.
+    pub heartbeat_ticks: u32,
+    /// Ask before disturbing the cluster with a new term (thesis 9.6). Default true.
+    pub pre_vote: bool,
+    /// A leader that does not hear from a quorum for an election timeout steps down (thesis 6.2). Default true.
+    pub check_quorum: bool,
+    /// Largest payload of one proposal, in bytes; at most [`MAX_PAYLOAD_BYTES`]. Default 1 MiB.
+    pub max_payload_bytes: usize,
+    /// Largest run of entries in one append, in bytes; one entry always fits. Default 64 KiB.
+    pub max_append_bytes: usize,
+    /// Largest run of entries in one write, in bytes; one entry always fits. Default 1 MiB.
+    pub max_write_bytes: usize,
+    /// Largest run of entries in one `Apply`, in bytes; one entry always fits. Default 64 KiB.
+    pub max_apply_bytes: usize,
+    /// Appends under way to one peer. Default 256.
+    pub max_in_flight_messages: usize,
+    /// Bytes of entries under way to one peer; one append is always allowed. Default 4 MiB.
+    pub max_in_flight_bytes: usize,
+    /// Bytes of entries proposed in this term and not yet handed out for `Apply`; beyond it
+    /// proposals are refused with `Busy`. Default 64 MiB.
+    pub max_uncommitted_bytes: usize,
+    /// Bytes of entries a follower holds that are not yet durable; beyond it appends are answered
+    /// with "not now". Default 64 MiB.
+    pub max_undurable_bytes: usize,
+    /// Writes handed out and not yet acknowledged; further changes wait and merge. Default 2.
+    pub max_writes_in_flight: usize,
+    /// Memory for recent log entries, in bytes. Default 64 MiB.
+    pub window_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            election_ticks_min: 20,
+            election_ticks_max: 40,
+            heartbeat_ticks: 4,
+            pre_vote: true,
+            check_quorum: true,
+            max_payload_bytes: 1 << 20,
+            max_append_bytes: 64 << 10,
+            max_write_bytes: 1 << 20,
+            max_apply_bytes: 64 << 10,
+            max_in_flight_messages: 256,
+            max_in_flight_bytes: 4 << 20,
+            max_uncommitted_bytes: 64 << 20,
+            max_undurable_bytes: 64 << 20,
+            max_writes_in_flight: 2,
+            window_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Why a [`Config`] cannot work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A field that must not be zero is zero.
+    #[error("{field} must not be zero")]
+    Zero {
+        /// The field's name.
+        field: &'static str,
+    },
+    /// A field must not be larger than another field or a fixed limit.
+    #[error("{field} must not be larger than {limit}")]
+    TooLarge {
+        /// The field's name.
+        field: &'static str,
+        /// The name of the limit.
+        limit: &'static str,
+    },
+}
+
+impl Config {
+    /// Checks that the numbers can work together.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the first field that cannot.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let sizes = [
+            ("election_ticks_min", self.election_ticks_min as usize),
+            ("heartbeat_ticks", self.heartbeat_ticks as usize),
+            ("max_payload_bytes", self.max_payload_bytes),
+            ("max_append_bytes", self.max_append_bytes),
+            ("max_write_bytes", self.max_write_bytes),
+            ("max_apply_bytes", self.max_apply_bytes),
+            ("max_in_flight_messages", self.max_in_flight_messages),
+            ("max_in_flight_bytes", self.max_in_flight_bytes),
+            ("max_uncommitted_bytes", self.max_uncommitted_bytes),
+            ("max_undurable_bytes", self.max_undurable_bytes),
+            ("max_writes_in_flight", self.max_writes_in_flight),
+            ("window_bytes", self.window_bytes),
+        ];
+        if let Some((field, _)) = sizes.into_iter().find(|&(_, size)| size == 0) {
+            return Err(ConfigError::Zero { field });
+        }
+        let too_large = |field, limit| Err(ConfigError::TooLarge { field, limit });
+        if self.max_payload_bytes > MAX_PAYLOAD_BYTES {
+            return too_large("max_payload_bytes", "MAX_PAYLOAD_BYTES");
+        }
+        if self.election_ticks_min > self.election_ticks_max {
+            return too_large("election_ticks_min", "election_ticks_max");
+        }
+        if self.heartbeat_ticks >= self.election_ticks_min {
+            return too_large("heartbeat_ticks", "election_ticks_min - 1");
+        }
+        Ok(())
+    }
+}

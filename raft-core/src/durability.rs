@@ -1,0 +1,247 @@
+//! What is durable, what is on its way there, and which messages wait for it.
+//!
+//! Each message waits for exactly the state it claims (its [`Claim`]), and no more.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use crate::error::Misuse;
+use crate::log::Log;
+use crate::message::Message;
+use crate::output::{SnapshotMeta, Write};
+use crate::types::{HardState, Identity, Incarnation, LogIndex, NodeId, Term, WriteId};
+
+/// Most messages that wait; more peers than a membership can have are strangers.
+const MAX_MAIL: usize = 512;
+
+/// A write that was handed out, and what it will have made durable.
+#[derive(Clone, Debug)]
+struct Ticket {
+    sequence: u64,
+    hard_state: HardState,
+    /// The log up to here, as it stands now: a truncation lowers it.
+    stable: LogIndex,
+    bytes: usize,
+}
+
+/// The durable image, as far as it is known, and the difference to the state in memory.
+///
+/// 1. `durable` and `stable` were acknowledged; `stable` speaks of the log as it stands now.
+/// 2. `handed` is the last entry of the log as it stands now that some write carried.
+/// 3. `stable <= handed <= last`.
+#[derive(Clone, Debug)]
+pub(crate) struct Durability {
+    identity: Identity,
+    durable: HardState,
+    stable: LogIndex,
+    handed: LogIndex,
+    handed_state: HardState,
+    truncate_from: Option<LogIndex>,
+    founding: Option<alloc::boxed::Box<SnapshotMeta>>,
+    tickets: VecDeque<Ticket>,
+    /// Bytes of entries that are not yet durable.
+    undurable_bytes: usize,
+    sequence: u64,
+}
+
+impl Durability {
+    pub(crate) fn new(
+        identity: Identity,
+        durable: HardState,
+        last: LogIndex,
+        founding: Option<SnapshotMeta>,
+    ) -> Self {
+        Self {
+            identity,
+            durable,
+            stable: last,
+            handed: last,
+            handed_state: durable,
+            truncate_from: None,
+            founding: founding.map(Into::into),
+            tickets: VecDeque::new(),
+            undurable_bytes: 0,
+            sequence: 0,
+        }
+    }
+
+    /// The hard state that survives a crash.
+    pub(crate) const fn durable(&self) -> HardState {
+        self.durable
+    }
+
+    /// The last entry that survives a crash.
+    pub(crate) const fn stable(&self) -> LogIndex {
+        self.stable
+    }
+
+    pub(crate) fn writes_in_flight(&self) -> usize {
+        self.tickets.len()
+    }
+
+    /// Bytes of entries that are not yet durable.
+    pub(crate) const fn undurable_bytes(&self) -> usize {
+        self.undurable_bytes
+    }
+
+    /// The log grew by so many bytes.
+    pub(crate) const fn appended(&mut self, bytes: usize) {
+        self.undurable_bytes = self.undurable_bytes.saturating_add(bytes);
+    }
+
+    /// Whether the state in memory differs from what was handed out.
+    pub(crate) fn is_dirty(&self, current: HardState, last: LogIndex) -> bool {
+        self.handed < last || self.handed_state != current || self.truncate_from.is_some()
+    }
+
+    /// The log lost `from` and everything after: no earlier write vouches for what takes its place.
+    pub(crate) fn truncated(&mut self, from: LogIndex) {
+        if from <= self.handed {
+            self.truncate_from = Some(self.truncate_from.map_or(from, |earlier| earlier.min(from)));
+        }
+        let kept = from.prev();
+        self.handed = self.handed.min(kept);
+        self.stable = self.stable.min(kept);
+        if put_back!(LateAcknowledgementCounts) {
+            return;
+        }
+        for ticket in &mut self.tickets {
+            ticket.stable = ticket.stable.min(kept);
+        }
+    }
+
+    /// Wraps all that is dirty in one write.
+    pub(crate) fn next_write(
+        &mut self,
+        current: HardState,
+        log: &mut Log,
+        max_bytes: usize,
+    ) -> Write {
+        self.sequence = self.sequence.saturating_add(1);
+        let id = WriteId { incarnation: current.incarnation, sequence: self.sequence };
+        let mut write = Write::empty(self.identity, id);
+        if self.handed_state != current {
+            write.hard_state = Some(current);
+            self.handed_state = current;
+        }
+        write.snapshot = self.founding.take();
+        write.truncate_from = self.truncate_from.take();
+        if self.handed < log.last_index() {
+            write.entries = log.slice(self.handed.next(), log.last_index(), max_bytes);
+            self.handed = write.entries.last().max(self.handed);
+        }
+        self.tickets.push_back(Ticket {
+            sequence: self.sequence,
+            hard_state: current,
+            stable: self.handed,
+            bytes: write.entries.bytes().len(),
+        });
+        write
+    }
+
+    /// Takes an acknowledgement: every write up to `id` survives a crash. Repeats are harmless.
+    pub(crate) fn persisted(
+        &mut self,
+        id: WriteId,
+        incarnation: Incarnation,
+        last: LogIndex,
+    ) -> Result<(), Misuse> {
+        if id.incarnation > incarnation {
+            return Err(Misuse::UnknownWrite { id });
+        }
+        if id.incarnation < incarnation {
+            return Ok(());
+        }
+        if id.sequence > self.sequence || id.sequence == 0 {
+            return Err(Misuse::UnknownWrite { id });
+        }
+        while self.tickets.front().is_some_and(|ticket| ticket.sequence <= id.sequence) {
+            if let Some(ticket) = self.tickets.pop_front() {
+                self.durable = ticket.hard_state;
+                self.stable = self.stable.max(ticket.stable);
+                self.undurable_bytes = self.undurable_bytes.saturating_sub(ticket.bytes);
+            }
+        }
+        if self.stable == last {
+            self.undurable_bytes = 0;
+        }
+        Ok(())
+    }
+
+    /// Gives back memory that holds nothing.
+    pub(crate) fn trim(&mut self) {
+        self.tickets.shrink_to_fit();
+    }
+}
+
+/// The durable state that a message speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// Nothing (pre-votes).
+    Nothing,
+    /// This term was reached.
+    Term(Term),
+    /// This vote was given in this term.
+    Vote(Term, NodeId),
+}
+
+impl Claim {
+    fn holds(self, durable: HardState) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Term(term) => durable.term >= term,
+            Self::Vote(term, node) => durable.term == term && durable.vote == Some(node),
+        }
+    }
+}
+
+/// Messages that wait for what they claim. At most one of a kind for a peer: a newer one takes
+/// the place of the older.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Mail {
+    waiting: Vec<(Claim, Message)>,
+    merged: u64,
+}
+
+impl Mail {
+    pub(crate) const fn merged(&self) -> u64 {
+        self.merged
+    }
+
+    pub(crate) fn post(&mut self, message: Message, claim: Claim) {
+        let same = |(_, other): &&mut (Claim, Message)| {
+            other.to == message.to && other.kind() == message.kind()
+        };
+        if let Some(place) = self.waiting.iter_mut().find(same) {
+            *place = (claim, message);
+            self.merged = self.merged.saturating_add(1);
+        } else if self.waiting.len() < MAX_MAIL {
+            self.waiting.push((claim, message));
+        } else {
+            self.merged = self.merged.saturating_add(1);
+        }
+    }
+
+    /// The oldest message whose claim holds.
+    pub(crate) fn take(&mut self, durable: HardState) -> Option<Message> {
+        let at = self.waiting.iter().position(|(claim, _)| claim.holds(durable))?;
+        Some(self.waiting.remove(at).1)
+    }
+
+    pub(crate) fn has(&self, durable: HardState) -> bool {
+        self.waiting.iter().any(|(claim, _)| claim.holds(durable))
+    }
+
+    /// A new term: what was held for the old one is of no use any more.
+    pub(crate) fn drop_held(&mut self) {
+        self.waiting.retain(|(claim, _)| *claim == Claim::Nothing);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(crate) fn trim(&mut self) {
+        self.waiting.shrink_to_fit();
+    }
+}

@@ -1,0 +1,63 @@
+//! Who gets a vote (Raft 5.2, 5.4.1; thesis 4.2.3, 9.6). Role-independent: every node votes.
+
+use crate::durability::Claim;
+use crate::message::{Body, Message, PreVote, PreVoteReply, RequestVote, VoteReply};
+use crate::shared::{Shared, count};
+use crate::types::{NodeId, Term};
+
+/// Answers a pre-vote request. Nothing is adopted from it, and nothing is promised by the answer.
+pub(crate) fn on_pre_vote(
+    shared: &mut Shared,
+    from: NodeId,
+    asked: Term,
+    request: PreVote,
+    leader_is_alive: bool,
+) {
+    if leader_is_alive {
+        return count(&mut shared.counters.leader_alive);
+    }
+    if !shared.may_vote() {
+        return count(&mut shared.counters.just_started);
+    }
+    let granted = asked >= shared.term() && shared.is_up_to_date(request.last);
+    let body = Body::PreVoteReply(PreVoteReply { asked, granted });
+    let message = shared.message(from, body);
+    let claim = if granted { Claim::Nothing } else { Claim::Term(shared.term()) };
+    shared.mail.post(message, claim);
+}
+
+/// Answers a vote request of the current term.
+pub(crate) fn on_request_vote(shared: &mut Shared, from: NodeId, request: RequestVote) {
+    if !shared.may_vote() {
+        return count(&mut shared.counters.just_started);
+    }
+    let vote = shared.hard_state.vote;
+    let free = vote.is_none_or(|vote| vote == from) || put_back!(TwoVotesInATerm);
+    let up_to_date = shared.is_up_to_date(request.last) || put_back!(LogNotComparedInVotes);
+    let granted = free && up_to_date;
+    if granted {
+        shared.hard_state.vote = Some(from);
+    }
+    let message = shared.message(from, Body::VoteReply(VoteReply { granted }));
+    let claim = match granted {
+        true if !put_back!(VoteBeforeDurable) => Claim::Vote(shared.term(), from),
+        true => Claim::Nothing,
+        false => Claim::Term(shared.term()),
+    };
+    shared.mail.post(message, claim);
+}
+
+/// Tells a candidate or a leader of an earlier term that its time is over.
+pub(crate) fn answer_old_term(shared: &mut Shared, message: &Message) {
+    count(&mut shared.counters.old_term);
+    let body = match &message.body {
+        Body::RequestVote(_) => Body::VoteReply(VoteReply { granted: false }),
+        Body::Append(_) | Body::Heartbeat(_) => {
+            let outcome = crate::message::AppendOutcome::OldTerm;
+            Body::AppendReply(crate::message::AppendReply { session: 0, outcome })
+        }
+        _ => return,
+    };
+    let reply = shared.message(message.from, body);
+    shared.mail.post(reply, Claim::Term(shared.term()));
+}

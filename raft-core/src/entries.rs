@@ -1,0 +1,355 @@
+//! Entries as bytes: one representation in memory, on the wire and on disk, and the hash chain over it.
+//!
+//! An entry is a small header (term, kind, length, four bytes of checksum) and its payload.
+//! A run of entries is one shared slice; an entry's index follows from its place.
+
+use alloc::vec::Vec;
+use bytes::{BufMut, Bytes};
+use core::fmt;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::config::MAX_PAYLOAD_BYTES;
+use crate::membership::Membership;
+use crate::types::{EntryId, GroupId, LogIndex, Term};
+
+/// Longest encoded header of an entry, in bytes: term, kind, length, checksum.
+pub(crate) const MAX_HEADER_BYTES: usize = 10 + 1 + 5 + 4;
+
+/// What an entry is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum EntryKind {
+    /// Opens a leader's term (Raft 8); empty.
+    Noop = 0,
+    /// A payload for the state machine.
+    Command = 1,
+    /// A membership, effective when appended (thesis 4.1).
+    Membership = 2,
+}
+
+impl EntryKind {
+    const fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            0 => Some(Self::Noop),
+            1 => Some(Self::Command),
+            2 => Some(Self::Membership),
+            _ => None,
+        }
+    }
+}
+
+/// The low 32 bits of XXH3 over an entry and its predecessor's checksum.
+pub(crate) type Checksum = u32;
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Header {
+    term: u64,
+    kind: u8,
+    length: u32,
+    checksum: [u8; 4],
+}
+
+/// One entry, borrowed from the run that holds it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct EntryRef<'a> {
+    /// Term and index.
+    pub id: EntryId,
+    /// What it is for.
+    pub kind: EntryKind,
+    /// Low 32 bits of XXH3 over the entry and its predecessor's checksum.
+    pub checksum: u32,
+    /// The bytes that were proposed.
+    pub payload: &'a [u8],
+}
+
+impl EntryRef<'_> {
+    /// The checksum this entry should carry after a predecessor with checksum `before`.
+    pub(crate) fn chained(&self, group: GroupId, before: Checksum) -> Checksum {
+        checksum(group, self.id, self.kind, self.payload, before)
+    }
+}
+
+impl fmt::Debug for EntryRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?} {} B {:08x}", self.id, self.kind, self.payload.len(), self.checksum)
+    }
+}
+
+/// Why bytes are not a run of entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum EntriesError {
+    /// The bytes end inside an entry, or more follow than were announced.
+    #[error("the bytes do not hold the announced number of entries")]
+    Length,
+    /// A header cannot be read or names an unknown kind.
+    #[error("entry {index} has an unreadable header")]
+    Header {
+        /// The entry.
+        index: LogIndex,
+    },
+    /// Terms go down within the run.
+    #[error("the term falls at entry {index}")]
+    TermFalls {
+        /// The entry.
+        index: LogIndex,
+    },
+    /// A payload is larger than any configuration allows.
+    #[error("entry {index} is larger than {MAX_PAYLOAD_BYTES} bytes")]
+    TooLarge {
+        /// The entry.
+        index: LogIndex,
+    },
+    /// An index would not fit in 64 bits, or the first one is zero.
+    #[error("entry indexes out of range")]
+    Index,
+    /// The checksum does not follow from the entry and its predecessor.
+    #[error("checksum of entry {index} is wrong")]
+    Checksum {
+        /// The entry.
+        index: LogIndex,
+    },
+    /// This version does not change memberships yet.
+    #[error("entry {index} changes the membership, which is not supported yet")]
+    Unsupported {
+        /// The entry.
+        index: LogIndex,
+    },
+    /// A membership entry does not hold a membership.
+    #[error("entry {index} does not hold a membership")]
+    Membership {
+        /// The entry.
+        index: LogIndex,
+    },
+}
+
+/// A run of consecutive entries: first index, count, and one shared slice.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Entries {
+    first: LogIndex,
+    count: u32,
+    bytes: Bytes,
+}
+
+impl fmt::Debug for Entries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl Entries {
+    /// A run whose shape was checked, or built, by the caller.
+    pub(crate) const fn from_parts(first: LogIndex, count: u32, bytes: Bytes) -> Self {
+        Self { first, count, bytes }
+    }
+
+    /// Reads a run that came from outside and checks its shape: lengths, kinds, rising terms, indexes.
+    ///
+    /// # Errors
+    /// [`EntriesError`] names the first entry that is wrong.
+    pub fn decode(first: LogIndex, count: u32, bytes: Bytes) -> Result<Self, EntriesError> {
+        if count > 0 && (first.0 == 0 || first.0.checked_add(u64::from(count)).is_none()) {
+            return Err(EntriesError::Index);
+        }
+        let mut rest: &[u8] = &bytes;
+        let mut index = first;
+        let mut term = 0;
+        for _ in 0..count {
+            let (header, payload, after) = split(rest).map_err(|fault| fault.at(index))?;
+            if header.term < term || header.term == 0 {
+                return Err(EntriesError::TermFalls { index });
+            }
+            if header.kind == EntryKind::Membership as u8 {
+                decode_membership(payload).ok_or(EntriesError::Membership { index })?;
+            }
+            term = header.term;
+            rest = after;
+            index = index.next();
+        }
+        if rest.is_empty() { Ok(Self { first, count, bytes }) } else { Err(EntriesError::Length) }
+    }
+
+    /// Index of the first entry, or where it would be.
+    #[must_use]
+    pub const fn first(&self) -> LogIndex {
+        self.first
+    }
+
+    /// Index of the last entry; the one before [`first`](Self::first) if there is none.
+    #[must_use]
+    pub const fn last(&self) -> LogIndex {
+        LogIndex(self.first.0.saturating_add(self.count as u64).saturating_sub(1))
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The entries as bytes, headers included: what goes over the wire and to disk.
+    #[must_use]
+    pub const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The entries, first to last.
+    #[must_use]
+    pub fn iter(&self) -> EntriesIter<'_> {
+        EntriesIter { index: self.first, left: self.count, rest: &self.bytes }
+    }
+
+    /// The same run without its first `skip` entries.
+    pub(crate) fn skip(&self, skip: u32) -> Self {
+        let mut iter = self.iter();
+        for _ in 0..skip.min(self.count) {
+            let _ = iter.next();
+        }
+        let (first, count, left) = (iter.index, iter.left, iter.rest.len());
+        let bytes = self.bytes.slice(self.bytes.len().saturating_sub(left)..);
+        Self { first, count, bytes }
+    }
+}
+
+impl<'a> IntoIterator for &'a Entries {
+    type Item = EntryRef<'a>;
+    type IntoIter = EntriesIter<'a>;
+
+    fn into_iter(self) -> EntriesIter<'a> {
+        self.iter()
+    }
+}
+
+/// Iterates over the entries of a run.
+#[derive(Clone, Debug)]
+pub struct EntriesIter<'a> {
+    index: LogIndex,
+    left: u32,
+    rest: &'a [u8],
+}
+
+impl<'a> EntriesIter<'a> {
+    /// Entries in bytes whose shape was checked; their number is found by walking.
+    pub(crate) const fn over(index: LogIndex, left: u32, rest: &'a [u8]) -> Self {
+        Self { index, left, rest }
+    }
+
+    /// How many bytes are left.
+    pub(crate) const fn bytes_left(&self) -> usize {
+        self.rest.len()
+    }
+}
+
+impl<'a> Iterator for EntriesIter<'a> {
+    type Item = EntryRef<'a>;
+
+    fn next(&mut self) -> Option<EntryRef<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        let (header, payload, rest) = split(self.rest).ok()?;
+        let id = EntryId { term: Term(header.term), index: self.index };
+        let kind = EntryKind::from_byte(header.kind)?;
+        self.rest = rest;
+        self.index = self.index.next();
+        Some(EntryRef { id, kind, checksum: u32::from_le_bytes(header.checksum), payload })
+    }
+}
+
+enum Fault {
+    Length,
+    Header,
+    TooLarge,
+}
+
+impl Fault {
+    const fn at(self, index: LogIndex) -> EntriesError {
+        match self {
+            Self::Length => EntriesError::Length,
+            Self::Header => EntriesError::Header { index },
+            Self::TooLarge => EntriesError::TooLarge { index },
+        }
+    }
+}
+
+fn split(bytes: &[u8]) -> Result<(Header, &[u8], &[u8]), Fault> {
+    let (header, rest) = match postcard::take_from_bytes::<Header>(bytes) {
+        Ok(found) => found,
+        Err(postcard::Error::DeserializeUnexpectedEnd) => return Err(Fault::Length),
+        Err(_) => return Err(Fault::Header),
+    };
+    if EntryKind::from_byte(header.kind).is_none() {
+        return Err(Fault::Header);
+    }
+    let length = header.length as usize;
+    if length > MAX_PAYLOAD_BYTES {
+        return Err(Fault::TooLarge);
+    }
+    let (payload, rest) = rest.split_at_checked(length).ok_or(Fault::Length)?;
+    Ok((header, payload, rest))
+}
+
+/// Writes one entry at the end of `out` and gives its checksum.
+pub(crate) fn encode_entry(
+    out: &mut impl BufMut,
+    group: GroupId,
+    id: EntryId,
+    kind: EntryKind,
+    payload: &[u8],
+    before: Checksum,
+) -> Checksum {
+    let checksum = checksum(group, id, kind, payload, before);
+    let header = Header {
+        term: id.term.0,
+        kind: kind as u8,
+        length: u32::try_from(payload.len()).unwrap_or(u32::MAX),
+        checksum: checksum.to_le_bytes(),
+    };
+    let mut space = [0u8; MAX_HEADER_BYTES];
+    if let Ok(head) = postcard::to_slice(&header, &mut space) {
+        out.put_slice(head);
+    }
+    out.put_slice(payload);
+    checksum
+}
+
+/// The checksum of an entry after `before`, its predecessor's.
+pub(crate) fn checksum(
+    group: GroupId,
+    id: EntryId,
+    kind: EntryKind,
+    payload: &[u8],
+    before: Checksum,
+) -> Checksum {
+    let kind_and_length = (payload.len() as u64) << 8 | u64::from(kind as u8);
+    let words =
+        [xxh3_64(payload), group.0, id.index.0, id.term.0, kind_and_length, u64::from(before)];
+    let mut head = [0u8; 48];
+    for (space, word) in head.chunks_exact_mut(8).zip(words) {
+        space.copy_from_slice(&word.to_le_bytes());
+    }
+    xxh3_64(&head) as u32
+}
+
+/// The checksum "before" the first entry of a group: its founding membership.
+pub(crate) fn chain_seed(group: GroupId, founding: &Membership) -> Checksum {
+    let id = EntryId::default();
+    checksum(group, id, EntryKind::Membership, &encode_membership(founding), 0)
+}
+
+/// The payload of a membership entry.
+pub(crate) fn encode_membership(membership: &Membership) -> Vec<u8> {
+    postcard::to_allocvec(membership).unwrap_or_default()
+}
+
+/// The membership in a membership entry's payload, if it is one.
+pub(crate) fn decode_membership(payload: &[u8]) -> Option<Membership> {
+    let (membership, rest) = postcard::take_from_bytes::<Membership>(payload).ok()?;
+    (rest.is_empty() && membership.validate().is_ok()).then_some(membership)
+}

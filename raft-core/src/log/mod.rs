@@ -1,0 +1,356 @@
+//! The log in memory: append, truncate, look up, cut out runs.
+//!
+//! Entries are appended to an open buffer. Polling closes what is open into a *run*, a shared slice
+//! of that buffer, so that outputs need no copy. A buffer that is full, or that fell into many runs,
+//! is *sealed*: one copy into a block with an offset per 16 entries.
+
+mod piece;
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::entries::{
+    Checksum, Entries, EntriesError, EntryKind, EntryRef, MAX_HEADER_BYTES, encode_entry,
+};
+use crate::types::{EntryId, GroupId, LogIndex, Term};
+use piece::{Block, Run};
+
+/// Size of the first open buffer, in bytes; each further one is twice as large.
+const BUFFER_BYTES_MIN: usize = 512;
+/// Size of an open buffer, and so of a block, in bytes; larger only for one large entry.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// Most runs before they are sealed: a run costs more memory than a small entry.
+const MAX_RUNS: usize = 256;
+/// A run with at least this many bytes left is given out as it is; smaller ones are gathered.
+const GATHER_BELOW_BYTES: usize = 4096;
+
+/// An entry without its payload: name and checksum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Point {
+    pub(crate) id: EntryId,
+    pub(crate) checksum: Checksum,
+}
+
+/// The log.
+///
+/// 1. `sealed`, `runs` and `open` hold consecutive entries from `base + 1` to `last`.
+/// 2. Terms never fall; `terms` has one item where each begins.
+/// 3. Each entry's checksum follows from its predecessor's, the first one's from `base`.
+#[derive(Clone, Debug)]
+pub(crate) struct Log {
+    group: GroupId,
+    base: Point,
+    last: Point,
+    sealed: VecDeque<Block>,
+    runs: VecDeque<Run>,
+    open: BytesMut,
+    open_first: LogIndex,
+    /// Capacity of the buffers that `runs` and `open` live in.
+    tail_capacity: usize,
+    terms: Vec<(LogIndex, Term)>,
+}
+
+impl Log {
+    /// An empty log that goes on after `base`.
+    pub(crate) fn after(group: GroupId, base: Point) -> Self {
+        Self {
+            group,
+            base,
+            last: base,
+            sealed: VecDeque::new(),
+            runs: VecDeque::new(),
+            open: BytesMut::new(),
+            open_first: base.id.index.next(),
+            tail_capacity: 0,
+            terms: Vec::new(),
+        }
+    }
+
+    pub(crate) const fn group(&self) -> GroupId {
+        self.group
+    }
+
+    /// The entry before the first.
+    pub(crate) const fn base(&self) -> Point {
+        self.base
+    }
+
+    /// The last entry, or the base.
+    pub(crate) const fn last(&self) -> Point {
+        self.last
+    }
+
+    pub(crate) const fn last_index(&self) -> LogIndex {
+        self.last.id.index
+    }
+
+    /// Bytes of capacity that this log holds.
+    pub(crate) fn capacity(&self) -> usize {
+        let sealed =
+            self.sealed.iter().fold(0usize, |sum, block| sum.saturating_add(block.capacity()));
+        let runs = self.runs.capacity().saturating_mul(size_of::<Run>());
+        sealed.saturating_add(self.tail_capacity).saturating_add(runs)
+    }
+
+    /// Appends one entry; its index is one more than the last. Gives its name and its size in bytes.
+    pub(crate) fn append(
+        &mut self,
+        term: Term,
+        kind: EntryKind,
+        payload: &[u8],
+    ) -> (EntryId, usize) {
+        let id = EntryId { term, index: self.last.id.index.next() };
+        self.make_room(payload.len().saturating_add(MAX_HEADER_BYTES));
+        let before = self.open.len();
+        let checksum =
+            encode_entry(&mut self.open, self.group, id, kind, payload, self.last.checksum);
+        self.note_term(id);
+        self.last = Point { id, checksum };
+        (id, self.open.len().saturating_sub(before))
+    }
+
+    /// Appends a run that begins after the last entry, was verified, and ends in `end`.
+    pub(crate) fn extend(&mut self, entries: &Entries, end: Point) {
+        debug_assert_eq!(entries.first(), self.last.id.index.next());
+        let mut entries = entries.clone();
+        while !entries.is_empty() {
+            let bytes = entries.bytes();
+            if self.room() >= bytes.len() {
+                self.note_terms(&entries, end.id.term);
+                self.open.put_slice(bytes);
+                break;
+            }
+            let fits = piece::count_within(&entries, self.room());
+            if fits == 0 {
+                let first = entries.bytes().len().saturating_sub(entries.skip(1).bytes().len());
+                self.make_room(first.max(bytes.len().min(BUFFER_BYTES_MAX)));
+                continue;
+            }
+            let rest = entries.skip(fits);
+            let taken = bytes.len().saturating_sub(rest.bytes().len());
+            let head = Entries::from_parts(entries.first(), fits, bytes.slice(..taken));
+            self.note_terms(&head, end.id.term);
+            self.open.put_slice(head.bytes());
+            self.last.id.index = head.last();
+            entries = rest;
+        }
+        self.last = end;
+    }
+
+    fn note_terms(&mut self, entries: &Entries, end: Term) {
+        let mut iter = entries.iter();
+        let Some(first) = iter.next() else { return };
+        self.note_term(first.id);
+        if first.id.term != end {
+            iter.for_each(|entry| self.note_term(entry.id));
+        }
+    }
+
+    fn note_term(&mut self, id: EntryId) {
+        let newest = self.terms.last().map_or(Term(0), |&(_, term)| term);
+        if id.term != newest {
+            self.terms.push((id.index, id.term));
+        }
+    }
+
+    fn room(&self) -> usize {
+        self.open.capacity().saturating_sub(self.open.len())
+    }
+
+    fn make_room(&mut self, bytes: usize) {
+        if self.room() >= bytes {
+            return;
+        }
+        let before = self.tail_capacity;
+        self.seal();
+        let usual = before.saturating_mul(2).clamp(BUFFER_BYTES_MIN, BUFFER_BYTES_MAX);
+        self.tail_capacity = usual.max(bytes);
+        self.open = BytesMut::with_capacity(self.tail_capacity);
+    }
+
+    /// Turns what is open into a run.
+    fn close(&mut self) {
+        if self.open.is_empty() {
+            return;
+        }
+        let first = self.open_first;
+        let count = u32::try_from(self.last.id.index.next().since(first)).unwrap_or(u32::MAX);
+        self.runs.push_back(Run { first, count, bytes: self.open.split().freeze() });
+        self.open_first = self.last.id.index.next();
+        if self.runs.len() >= MAX_RUNS {
+            self.seal_runs();
+        }
+    }
+
+    /// Copies open and runs into one block and lets their buffer go.
+    fn seal(&mut self) {
+        self.close();
+        self.seal_runs();
+        self.open = BytesMut::new();
+        self.tail_capacity = 0;
+    }
+
+    fn seal_runs(&mut self) {
+        if let Some(block) = Block::seal(&self.runs) {
+            self.sealed.push_back(block);
+            self.runs.clear();
+        }
+    }
+
+    /// Gives back memory that holds nothing.
+    pub(crate) fn trim(&mut self) {
+        self.seal();
+        self.runs.shrink_to_fit();
+        self.sealed.shrink_to_fit();
+        self.terms.shrink_to_fit();
+    }
+
+    /// Deletes this entry and everything after.
+    pub(crate) fn truncate(&mut self, from: LogIndex) {
+        if from > self.last.id.index || from <= self.base.id.index {
+            return;
+        }
+        self.close();
+        while self.runs.back().is_some_and(|run| run.first >= from) {
+            self.runs.pop_back();
+        }
+        if let Some(run) = self.runs.back_mut() {
+            run.cut(from);
+        } else {
+            while self.sealed.back().is_some_and(|block| block.first() >= from) {
+                self.sealed.pop_back();
+            }
+            if let Some(block) = self.sealed.back_mut() {
+                block.cut(from);
+            }
+        }
+        while self.terms.last().is_some_and(|&(first, _)| first >= from) {
+            self.terms.pop();
+        }
+        self.open_first = from;
+        self.last = self.find(from.prev()).unwrap_or(self.base);
+    }
+
+    /// The term of an entry; of the base too.
+    pub(crate) fn term(&self, index: LogIndex) -> Option<Term> {
+        if index > self.last.id.index || index < self.base.id.index {
+            return None;
+        }
+        if let Some(&(first, term)) = self.terms.last()
+            && index >= first
+        {
+            return Some(term);
+        }
+        let after = self.terms.partition_point(|&(first, _)| first <= index);
+        match after.checked_sub(1).and_then(|at| self.terms.get(at)) {
+            Some(&(_, term)) => Some(term),
+            None => Some(self.base.id.term),
+        }
+    }
+
+    /// The last entry at or before `index` whose term is at most `term`: where two logs may agree.
+    pub(crate) fn last_within(&self, index: LogIndex, term: Term) -> EntryId {
+        let mut index = index.min(self.last.id.index);
+        loop {
+            let Some(here) = self.term(index) else { return self.base.id };
+            if here <= term || index <= self.base.id.index {
+                return EntryId { term: here, index };
+            }
+            let after = self.terms.partition_point(|&(first, _)| first <= index);
+            match after.checked_sub(1).and_then(|at| self.terms.get(at)) {
+                Some(&(first, _)) => index = first.prev(),
+                None => return self.base.id,
+            }
+        }
+    }
+
+    /// Name and checksum of an entry; of the base too.
+    pub(crate) fn point(&self, index: LogIndex) -> Option<Point> {
+        if index == self.last.id.index { Some(self.last) } else { self.find(index) }
+    }
+
+    fn find(&self, index: LogIndex) -> Option<Point> {
+        if index == self.base.id.index {
+            return Some(self.base);
+        }
+        self.entry(index).map(|entry| Point { id: entry.id, checksum: entry.checksum })
+    }
+
+    /// One entry.
+    pub(crate) fn entry(&self, index: LogIndex) -> Option<EntryRef<'_>> {
+        if index > self.last.id.index || index <= self.base.id.index {
+            return None;
+        }
+        if index >= self.open_first {
+            let skip = usize::try_from(index.since(self.open_first)).ok()?;
+            return piece::walk(self.open_first, &self.open).nth(skip);
+        }
+        if let Some(run) = self.run_with(index) {
+            return run.entry(index);
+        }
+        self.block_with(index)?.entry(index)
+    }
+
+    fn run_with(&self, index: LogIndex) -> Option<&Run> {
+        let after = self.runs.partition_point(|run| run.first <= index);
+        self.runs.get(after.checked_sub(1)?)
+    }
+
+    fn block_with(&self, index: LogIndex) -> Option<&Block> {
+        let after = self.sealed.partition_point(|block| block.first() <= index);
+        self.sealed.get(after.checked_sub(1)?)
+    }
+
+    /// The entries from `from` to at most `to`, about `max_bytes` of them but at least one.
+    ///
+    /// Shares memory where one block or a large enough run holds them, copies small runs together
+    /// otherwise. May stop early: ask again for the rest.
+    pub(crate) fn slice(&mut self, from: LogIndex, to: LogIndex, max_bytes: usize) -> Entries {
+        let to = to.min(self.last.id.index);
+        if from > to || from <= self.base.id.index {
+            return Entries::from_parts(from, 0, Bytes::new());
+        }
+        if to >= self.open_first {
+            self.close();
+        }
+        let after = self.runs.partition_point(|run| run.first <= from);
+        let Some(at) = after.checked_sub(1) else {
+            let block = self.block_with(from);
+            return block.map_or_else(Entries::default, |block| block.slice(from, to, max_bytes));
+        };
+        match self.runs.get(at) {
+            Some(run) if run.last() < to && run.bytes.len() < GATHER_BELOW_BYTES => {
+                piece::gather(self.runs.range(at..), from, to, max_bytes.min(BUFFER_BYTES_MAX))
+            }
+            Some(run) => run.slice(from, to, max_bytes),
+            None => Entries::default(),
+        }
+    }
+
+    /// Checks that a run can follow the entry `before` and that its chain holds; gives its end.
+    pub(crate) fn verify(
+        group: GroupId,
+        before: Point,
+        entries: &Entries,
+    ) -> Result<Point, EntriesError> {
+        let mut end = before;
+        for entry in entries {
+            if entry.id.term < end.id.term {
+                return Err(EntriesError::TermFalls { index: entry.id.index });
+            }
+            if entry.kind == EntryKind::Membership {
+                return Err(EntriesError::Unsupported { index: entry.id.index });
+            }
+            let expected = entry.chained(group, end.checksum);
+            if expected != entry.checksum {
+                return Err(EntriesError::Checksum { index: entry.id.index });
+            }
+            end = Point { id: entry.id, checksum: expected };
+        }
+        Ok(end)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! Who belongs to the group. Pure: no messages, no time.
+
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::types::NodeId;
+
+/// Most voters a membership may have.
+pub const MAX_VOTERS: usize = 101;
+/// Most members, voters and learners together.
+pub const MAX_MEMBERS: usize = 256;
+/// Longest context of one member, in bytes.
+pub const MAX_CONTEXT_BYTES: usize = 256;
+
+/// One member of a group.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Member {
+    /// Its id.
+    pub id: NodeId,
+    /// Whether its vote counts; a learner's does not (thesis 4.2.1).
+    pub voter: bool,
+    /// Whether a learner is to become a voter once it has caught up.
+    pub promote: bool,
+    /// Up to [`MAX_CONTEXT_BYTES`] that the core carries and never reads: an address, say.
+    pub context: Vec<u8>,
+}
+
+impl Member {
+    /// A voter without context.
+    #[must_use]
+    pub const fn voter(id: NodeId) -> Self {
+        Self { id, voter: true, promote: false, context: Vec::new() }
+    }
+
+    /// A learner without context.
+    #[must_use]
+    pub const fn learner(id: NodeId) -> Self {
+        Self { id, voter: false, promote: false, context: Vec::new() }
+    }
+
+    /// The same member with this context.
+    #[must_use]
+    pub fn with_context(mut self, context: impl Into<Vec<u8>>) -> Self {
+        self.context = context.into();
+        self
+    }
+}
+
+/// A complete topology: every member, sorted by id, and, during a joint change, the voters it leaves behind
+/// (Raft 6).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Membership {
+    members: Vec<Member>,
+    outgoing: Vec<NodeId>,
+}
+
+/// Why a [`Membership`] cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum MembershipError {
+    /// There is no voter.
+    #[error("a membership needs at least one voter")]
+    NoVoter,
+    /// More than [`MAX_VOTERS`] voters.
+    #[error("a membership has at most {MAX_VOTERS} voters")]
+    TooManyVoters,
+    /// More than [`MAX_MEMBERS`] members.
+    #[error("a membership has at most {MAX_MEMBERS} members")]
+    TooManyMembers,
+    /// An id stands twice.
+    #[error("node {id} stands twice in the membership")]
+    Duplicate {
+        /// The id.
+        id: NodeId,
+    },
+    /// Members are not in the order of their ids.
+    #[error("members are not sorted by id")]
+    Unsorted,
+    /// A context is longer than [`MAX_CONTEXT_BYTES`].
+    #[error("the context of node {id} is longer than {MAX_CONTEXT_BYTES} bytes")]
+    ContextTooLong {
+        /// The member.
+        id: NodeId,
+    },
+    /// A voter is marked for promotion.
+    #[error("node {id} is a voter already and cannot be promoted")]
+    VoterPromoted {
+        /// The member.
+        id: NodeId,
+    },
+}
+
+impl Membership {
+    /// A membership of these members, in any order.
+    ///
+    /// # Errors
+    /// [`MembershipError`] says what is wrong with them.
+    pub fn new(members: impl IntoIterator<Item = Member>) -> Result<Self, MembershipError> {
+        let mut members: Vec<Member> = members.into_iter().collect();
+        members.sort_by_key(|member| member.id);
+        let membership = Self { members, outgoing: Vec::new() };
+        membership.validate()?;
+        Ok(membership)
+    }
+
+    /// A membership of voters without contexts.
+    ///
+    /// # Errors
+    /// [`MembershipError`] says what is wrong with them.
+    pub fn of_voters(ids: impl IntoIterator<Item = u64>) -> Result<Self, MembershipError> {
+        Self::new(ids.into_iter().map(|id| Member::voter(NodeId(id))))
+    }
+
+    /// Checks a membership that came from outside.
+    pub(crate) fn validate(&self) -> Result<(), MembershipError> {
+        if self.members.len() > MAX_MEMBERS {
+            return Err(MembershipError::TooManyMembers);
+        }
+        sorted(self.members.iter().map(|member| member.id))?;
+        sorted(self.outgoing.iter().copied())?;
+        for member in &self.members {
+            if member.context.len() > MAX_CONTEXT_BYTES {
+                return Err(MembershipError::ContextTooLong { id: member.id });
+            }
+            if member.voter && member.promote {
+                return Err(MembershipError::VoterPromoted { id: member.id });
+            }
+        }
+        let voters = self.voters().count();
+        if voters == 0 {
+            return Err(MembershipError::NoVoter);
+        }
+        if voters > MAX_VOTERS || self.outgoing.len() > MAX_VOTERS {
+            return Err(MembershipError::TooManyVoters);
+        }
+        Ok(())
+    }
+
+    /// All members of the new topology, sorted by id.
+    #[must_use]
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// The voters of the new topology.
+    pub fn voters(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.members.iter().filter(|member| member.voter).map(|member| member.id)
+    }
+
+    /// The voters of the old topology while a joint change runs; empty otherwise.
+    #[must_use]
+    pub fn outgoing(&self) -> &[NodeId] {
+        &self.outgoing
+    }
+
+    /// The member with this id.
+    #[must_use]
+    pub fn member(&self, id: NodeId) -> Option<&Member> {
+        let at = self.members.binary_search_by_key(&id, |member| member.id).ok()?;
+        self.members.get(at)
+    }
+
+    /// Whether the node's vote counts, in the new topology or in the one being left.
+    #[must_use]
+    pub fn is_voter(&self, id: NodeId) -> bool {
+        self.member(id).is_some_and(|member| member.voter) || self.outgoing.contains(&id)
+    }
+
+    /// Every node that takes part: the members, and voters that are being left behind.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let leaving = self.outgoing.iter().copied().filter(|&id| self.member(id).is_none());
+        self.members.iter().map(|member| member.id).chain(leaving)
+    }
+}
+
+fn sorted(ids: impl Iterator<Item = NodeId>) -> Result<(), MembershipError> {
+    let mut before: Option<NodeId> = None;
+    for id in ids {
+        match before {
+            Some(last) if last == id => return Err(MembershipError::Duplicate { id }),
+            Some(last) if last > id => return Err(MembershipError::Unsorted),
+            _ => before = Some(id),
+        }
+    }
+    Ok(())
+}
+
+/// A wished-for topology, and the index of the membership it was computed from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MembershipChange {
+    /// Index of the entry that holds the membership this one was computed from.
+    pub based_on: crate::types::LogIndex,
+    /// The complete new topology.
+    pub members: Vec<Member>,
+}

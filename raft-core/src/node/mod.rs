@@ -1,0 +1,625 @@
+//! The node: public inputs, the term rule, the transitions, the order of outputs.
+
+mod receive;
+
+use alloc::sync::Arc;
+use core::fmt::{self, Write as _};
+
+use crate::config::Config;
+use crate::durability::{Durability, Mail};
+use crate::entries::Entries;
+use crate::error::{Misuse, Refused, RejectedMessage, StartError};
+use crate::input::{Answer, Chunk, Input, Unavailable};
+use crate::membership::{Membership, MembershipChange};
+use crate::message::Message;
+use crate::output::{Event, HaltReason, Output, ReadConsistency, StepDownReason};
+use crate::rng::Rng;
+use crate::role::candidate::Candidate;
+use crate::role::follower::Follower;
+use crate::role::leader::Leader;
+use crate::role::{Role, Transition};
+use crate::shared::{Shared, count};
+use crate::status::{Counters, RoleName, Status};
+use crate::stored::{Base, Stored};
+use crate::types::{
+    ChunkId, EntryId, HardState, Identity, Incarnation, LogIndex, LogReadId, NodeId, ReadId, Term,
+    Tick, WriteId,
+};
+
+/// Start of the grace time on used storage, until the first tick says when it ends.
+const NOT_BEFORE_FIRST_TICK: Tick = Tick(u64::MAX);
+
+/// One participant of one Raft group: a plain value.
+///
+/// * Getters: [`role`](Self::role), [`term`](Self::term), [`leader`](Self::leader),
+///   [`status`](Self::status) and the like.
+/// * Inputs: [`tick`](Self::tick), [`receive`](Self::receive), [`propose`](Self::propose) and the
+///   like. None blocks; a failed one changes nothing.
+/// * Completions: [`persisted`](Self::persisted), [`applied`](Self::applied) and the like.
+///   Cumulative; repeats are harmless.
+/// * Outputs: [`poll_output`](Self::poll_output), until it gives `None`.
+#[derive(Clone, Debug)]
+pub struct Node {
+    shared: Shared,
+    role: Role,
+    halted: Option<HaltReason>,
+    halt_reported: bool,
+}
+
+impl Node {
+    /// The one door: first start and every restart.
+    ///
+    /// `applied` is what the state machine durably holds: 0 if it lives in memory. The first write
+    /// of every life raises the incarnation.
+    ///
+    /// # Errors
+    /// [`StartError`] if the configuration cannot work, nothing is stored, or `applied` does not
+    /// fit what is stored.
+    pub fn new(
+        config: impl Into<Arc<Config>>,
+        stored: Stored,
+        applied: LogIndex,
+    ) -> Result<Self, StartError> {
+        let config = config.into();
+        config.validate()?;
+        let (identity, mut durable, last_write, base) = stored.into_parts();
+        let identity = identity.ok_or(StartError::NothingStored)?;
+        let Some(Base { meta, log }) = base else {
+            let joins = last_write.is_none();
+            return Err(if joins {
+                StartError::Unsupported { what: "joining a running group" }
+            } else {
+                StartError::NothingStored
+            });
+        };
+        if put_back!(VoteForgottenOnRestart) {
+            durable.vote = None;
+        }
+        let (base, last) = (log.base().id.index, log.last_index());
+        if applied > last {
+            return Err(StartError::AppliedBeyondLog { applied, last });
+        }
+        if applied < base {
+            return Err(StartError::AppliedBelowSnapshot { applied, base });
+        }
+        let incarnation = durable.incarnation.0.checked_add(1).ok_or(StartError::OutOfRange)?;
+        let hard_state = HardState { incarnation: Incarnation(incarnation), ..durable };
+        let fresh = last_write.is_none();
+        let founding = fresh.then(|| meta.clone());
+        let shared = Shared {
+            rng: Rng::new([config.seed, identity.node.0, incarnation]),
+            config,
+            identity,
+            hard_state,
+            log,
+            durability: Durability::new(identity, durable, last, founding),
+            mail: Mail::default(),
+            membership: meta.membership,
+            commit: applied,
+            delivered: applied,
+            applied,
+            now: None,
+            votes_from: if fresh { Tick(0) } else { NOT_BEFORE_FIRST_TICK },
+            events: Default::default(),
+            counters: Counters::default(),
+        };
+        let role = Role::Follower(Follower::default());
+        Ok(Self { shared, role, halted: None, halt_reported: false })
+    }
+
+    /// Says what time it is: absolute, monotonic; an earlier tick is ignored, coarse steps are fine.
+    ///
+    /// Fires each timer at most once.
+    pub fn tick(&mut self, now: Tick) {
+        if self.halted.is_some() {
+            return;
+        }
+        if self.shared.now.is_some_and(|before| now < before) {
+            return count(&mut self.shared.counters.earlier_ticks);
+        }
+        self.shared.now = Some(now);
+        if self.shared.votes_from == NOT_BEFORE_FIRST_TICK {
+            self.shared.votes_from = now.plus(self.shared.config.election_ticks_min.into());
+        }
+        let shared = &mut self.shared;
+        let transition = match &mut self.role {
+            Role::Follower(follower) => follower.on_tick(shared, now),
+            Role::Candidate(candidate) => candidate.on_tick(shared, now),
+            Role::Leader(leader) => leader.on_tick(shared, now),
+        };
+        self.perform(transition);
+    }
+
+    /// Takes a message from a peer.
+    ///
+    /// # Errors
+    /// [`RejectedMessage`] if no honest peer can have sent it; nothing is adopted then.
+    pub fn receive(&mut self, message: Message) -> Result<(), RejectedMessage> {
+        let result = self.receive_checked(message);
+        if result.is_err() {
+            count(&mut self.shared.counters.rejected_messages);
+        }
+        result
+    }
+
+    /// Appends a payload to the replicated log; copied once (Raft 5.3).
+    ///
+    /// The proposal is applied if and only if `Apply` hands out its index with its term.
+    ///
+    /// # Errors
+    /// [`Refused`] if this node does not lead, is busy, has halted, or the payload is too large.
+    pub fn propose(&mut self, payload: &[u8]) -> Result<EntryId, Refused> {
+        let result = self.try_propose(payload);
+        if result.is_err() {
+            count(&mut self.shared.counters.refused);
+        }
+        result
+    }
+
+    fn try_propose(&mut self, payload: &[u8]) -> Result<EntryId, Refused> {
+        self.refuse_if_halted()?;
+        match &mut self.role {
+            Role::Leader(leader) => leader.propose(&mut self.shared, payload),
+            _ => Err(Refused::NotLeader { leader: self.leader() }),
+        }
+    }
+
+    /// Changes the membership (Raft 6). Not supported yet.
+    ///
+    /// # Errors
+    /// [`Refused::Unsupported`], always.
+    pub fn propose_membership(&mut self, _change: MembershipChange) -> Result<EntryId, Refused> {
+        self.unsupported("a membership change")
+    }
+
+    /// Reads (thesis 6.4). Not supported yet: propose a command and read when it is applied.
+    ///
+    /// # Errors
+    /// [`Refused::Unsupported`], always.
+    pub fn read(&mut self, _id: ReadId, _consistency: ReadConsistency) -> Result<(), Refused> {
+        self.unsupported("a read")
+    }
+
+    /// Hands leadership to another node (thesis 3.10). Not supported yet.
+    ///
+    /// # Errors
+    /// [`Refused::Unsupported`], always.
+    pub fn transfer_leadership(&mut self, _to: NodeId) -> Result<(), Refused> {
+        self.unsupported("a leadership transfer")
+    }
+
+    /// Gives up leadership. Not supported yet.
+    ///
+    /// # Errors
+    /// [`Refused::Unsupported`], always.
+    pub fn step_down(&mut self) -> Result<(), Refused> {
+        self.unsupported("stepping down")
+    }
+
+    fn unsupported<T>(&mut self, what: &'static str) -> Result<T, Refused> {
+        count(&mut self.shared.counters.refused);
+        self.refuse_if_halted()?;
+        Err(Refused::Unsupported { what })
+    }
+
+    /// Calls an election now instead of at the next timeout (Raft 5.2). A leader stays leader.
+    ///
+    /// # Errors
+    /// [`Refused`] if this node has no vote or may not use it yet, or hears a leader.
+    pub fn campaign(&mut self) -> Result<(), Refused> {
+        self.refuse_if_halted()?;
+        let shared = &self.shared;
+        let voter = shared.membership.is_voter(shared.me());
+        if !voter || !shared.may_vote() || shared.now.is_none() {
+            return Err(Refused::MayNotCampaign);
+        }
+        match &self.role {
+            Role::Leader(_) => return Ok(()),
+            Role::Follower(follower) if follower.leader_is_alive(shared) => {
+                let leader = follower.leader.unwrap_or_default();
+                return Err(Refused::LeaderAlive { leader });
+            }
+            _ => {}
+        }
+        let pre_vote = shared.config.pre_vote;
+        self.perform(if pre_vote { Transition::PreCampaign } else { Transition::Campaign });
+        Ok(())
+    }
+
+    /// Gives memory back, for hosts of many groups: buffers that hold nothing.
+    ///
+    /// `max_bytes` will bound the entries kept in memory; in this version all of them are kept.
+    pub fn trim(&mut self, _max_bytes: usize) {
+        self.shared.log.trim();
+        self.shared.durability.trim();
+        self.shared.mail.trim();
+        self.shared.events.shrink_to_fit();
+        if let Role::Leader(leader) = &mut self.role {
+            leader.trim();
+        }
+    }
+
+    /// Every write up to this one survives a crash. Cumulative; repeats are harmless.
+    ///
+    /// # Errors
+    /// [`Misuse`] if the write was never handed out, or the node has halted.
+    pub fn persisted(&mut self, write: WriteId) -> Result<(), Misuse> {
+        self.misuse_if_halted()?;
+        let shared = &mut self.shared;
+        let incarnation = shared.hard_state.incarnation;
+        shared.durability.persisted(write, incarnation, shared.log.last_index())?;
+        let transition = match &mut self.role {
+            Role::Follower(_) => Transition::Stay,
+            Role::Candidate(candidate) => candidate.count(shared),
+            Role::Leader(leader) => {
+                leader.on_stable(shared);
+                Transition::Stay
+            }
+        };
+        self.perform(transition);
+        Ok(())
+    }
+
+    /// The state machine holds everything up to this entry. Cumulative; repeats are harmless.
+    ///
+    /// # Errors
+    /// [`Misuse`] if the entry was not handed out for `Apply`, or the node has halted.
+    pub fn applied(&mut self, index: LogIndex) -> Result<(), Misuse> {
+        self.misuse_if_halted()?;
+        let handed_out = self.shared.delivered;
+        if index > handed_out {
+            return Err(Misuse::NotHandedOut { index, handed_out });
+        }
+        self.shared.applied = self.shared.applied.max(index);
+        Ok(())
+    }
+
+    /// Answers a `ReadLog`. This version asks for none.
+    ///
+    /// # Errors
+    /// [`Misuse::UnknownRequest`], always.
+    pub fn log_read(
+        &mut self,
+        _request: LogReadId,
+        _entries: Result<Entries, Unavailable>,
+    ) -> Result<(), Misuse> {
+        self.misuse_if_halted()?;
+        Err(Misuse::UnknownRequest)
+    }
+
+    /// Says that the state machine's snapshot at `index` is durable. Not supported yet.
+    ///
+    /// # Errors
+    /// [`Misuse::Unsupported`], always.
+    pub fn snapshot_taken(&mut self, _index: LogIndex) -> Result<(), Misuse> {
+        self.misuse_if_halted()?;
+        Err(Misuse::Unsupported { what: "a snapshot" })
+    }
+
+    /// Answers a `ReadSnapshot`. This version asks for none.
+    ///
+    /// # Errors
+    /// [`Misuse::UnknownRequest`], always.
+    pub fn snapshot_chunk(
+        &mut self,
+        _request: ChunkId,
+        _chunk: Result<Chunk, Unavailable>,
+    ) -> Result<(), Misuse> {
+        self.misuse_if_halted()?;
+        Err(Misuse::UnknownRequest)
+    }
+
+    /// A write failed. Never retry a failed sync: the node halts; restart it from disk.
+    pub fn storage_failed(&mut self) {
+        self.halt(HaltReason::StorageFailed);
+    }
+
+    /// The next duty, or `None` when there is nothing to do for now.
+    ///
+    /// What may leave before the disk is done comes first, then writes, then what waited for them.
+    #[must_use = "an output is a duty: carry it out"]
+    pub fn poll_output(&mut self) -> Option<Output> {
+        if let Some(reason) = &self.halted {
+            let first = !core::mem::replace(&mut self.halt_reported, true);
+            return first.then(|| Output::Halted(reason.clone()));
+        }
+        let shared = &mut self.shared;
+        let message = match &mut self.role {
+            Role::Leader(leader) => leader.poll(shared),
+            Role::Candidate(candidate) => candidate.poll(shared),
+            Role::Follower(follower) => follower.poll(shared),
+        };
+        if let Some(message) = message {
+            return Some(Output::Send(message));
+        }
+        if shared.mail.len() > 0
+            && let Some(message) = shared.mail.take(shared.durability.durable())
+        {
+            return Some(Output::Send(message));
+        }
+        if shared.may_write() {
+            let (state, max_bytes) = (shared.hard_state, shared.config.max_write_bytes);
+            let write = shared.durability.next_write(state, &mut shared.log, max_bytes);
+            return Some(Output::Persist(write));
+        }
+        if let Some(committed) = shared.deliver() {
+            if let Role::Leader(leader) = &mut self.role {
+                leader.on_delivered(committed.last(), committed.entries.bytes().len());
+            }
+            return Some(Output::Apply(committed));
+        }
+        shared.events.pop_front().map(Output::Event)
+    }
+
+    /// Whether [`poll_output`](Self::poll_output) would give something.
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        if self.halted.is_some() {
+            return !self.halt_reported;
+        }
+        let shared = &self.shared;
+        shared.may_write()
+            || shared.delivered < shared.deliverable()
+            || !shared.events.is_empty()
+            || shared.mail.has(shared.durability.durable())
+            || match &self.role {
+                Role::Leader(leader) => leader.has_message(shared),
+                Role::Candidate(candidate) => candidate.has_message(shared),
+                Role::Follower(follower) => follower.has_message(shared),
+            }
+    }
+
+    /// When the next timer fires: nothing happens by itself before, an idle host may sleep until
+    /// then.
+    ///
+    /// Tick 0 before the first tick: say what time it is. `None` while only the disk is awaited,
+    /// and once halted.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Tick> {
+        match (&self.halted, self.shared.now) {
+            (Some(_), _) => None,
+            (None, None) => Some(Tick(0)),
+            (None, Some(_)) => self.role.deadline(),
+        }
+    }
+
+    /// Any input, completion or poll as a value: the methods and this are the same door.
+    pub fn input(&mut self, input: Input) -> Answer {
+        match input {
+            Input::Tick(now) => self.tick(now),
+            Input::Receive(message) => {
+                return self.receive(message).map_or_else(Answer::Rejected, done);
+            }
+            Input::Propose(payload) => return proposed(self.propose(&payload)),
+            Input::ProposeMembership(change) => return proposed(self.propose_membership(change)),
+            Input::Read { id, consistency } => {
+                return self.read(id, consistency).map_or_else(Answer::Refused, done);
+            }
+            Input::TransferLeadership { to } => {
+                return self.transfer_leadership(to).map_or_else(Answer::Refused, done);
+            }
+            Input::Campaign => return self.campaign().map_or_else(Answer::Refused, done),
+            Input::StepDown => return self.step_down().map_or_else(Answer::Refused, done),
+            Input::Trim { max_bytes } => self.trim(max_bytes),
+            Input::Persisted(write) => {
+                return self.persisted(write).map_or_else(Answer::Misuse, done);
+            }
+            Input::Applied(index) => return self.applied(index).map_or_else(Answer::Misuse, done),
+            Input::LogRead { request, entries } => {
+                return self.log_read(request, entries).map_or_else(Answer::Misuse, done);
+            }
+            Input::SnapshotTaken(index) => {
+                return self.snapshot_taken(index).map_or_else(Answer::Misuse, done);
+            }
+            Input::SnapshotChunk { request, chunk } => {
+                return self.snapshot_chunk(request, chunk).map_or_else(Answer::Misuse, done);
+            }
+            Input::StorageFailed => self.storage_failed(),
+            Input::Poll => return Answer::Output(self.poll_output()),
+        }
+        Answer::Done
+    }
+
+    fn perform(&mut self, mut transition: Transition) {
+        loop {
+            transition = match transition {
+                Transition::Stay => return,
+                Transition::Follow { term, leader, reason } => self.follow(term, leader, reason),
+                Transition::PreCampaign => self.run(true),
+                Transition::Campaign => self.campaign_in_next_term(),
+                Transition::Lead => self.lead(),
+            };
+        }
+    }
+
+    fn follow(&mut self, term: Term, leader: Option<NodeId>, reason: StepDownReason) -> Transition {
+        let shared = &mut self.shared;
+        if term > shared.hard_state.term {
+            shared.hard_state = HardState { term, vote: None, ..shared.hard_state };
+            shared.mail.drop_held();
+        }
+        let deadline = match &self.role {
+            Role::Follower(follower) => follower.deadline,
+            _ => shared.election_timeout(),
+        };
+        if let Role::Leader(_) = self.role {
+            shared.notice(Event::SteppedDown { term, reason });
+        }
+        if let Some(leader) = leader {
+            shared.notice(Event::LeaderChanged { term, leader });
+        }
+        self.role = Role::Follower(Follower::new(leader, deadline));
+        Transition::Stay
+    }
+
+    fn run(&mut self, pre_vote: bool) -> Transition {
+        let mut candidate = Candidate::new(pre_vote);
+        let next = candidate.count(&self.shared);
+        self.role = Role::Candidate(candidate);
+        next
+    }
+
+    fn campaign_in_next_term(&mut self) -> Transition {
+        let shared = &mut self.shared;
+        let Some(term) = shared.hard_state.term.0.checked_add(1) else {
+            self.halt(HaltReason::OutOfRange);
+            return Transition::Stay;
+        };
+        count(&mut shared.counters.campaigns);
+        let vote = Some(shared.me());
+        shared.hard_state = HardState { term: Term(term), vote, ..shared.hard_state };
+        shared.mail.drop_held();
+        self.run(false)
+    }
+
+    fn lead(&mut self) -> Transition {
+        let shared = &mut self.shared;
+        let leader = Leader::new(shared);
+        shared.notice(Event::BecameLeader { term: shared.term() });
+        self.role = Role::Leader(leader);
+        Transition::Stay
+    }
+
+    fn halt(&mut self, reason: HaltReason) {
+        if self.halted.is_none() {
+            self.halted = Some(reason);
+        }
+    }
+
+    fn refuse_if_halted(&self) -> Result<(), Refused> {
+        let reason = self.halted.clone();
+        reason.map_or(Ok(()), |reason| Err(Refused::Halted { reason }))
+    }
+
+    fn misuse_if_halted(&self) -> Result<(), Misuse> {
+        let reason = self.halted.clone();
+        reason.map_or(Ok(()), |reason| Err(Misuse::Halted { reason }))
+    }
+}
+
+/// Getters.
+impl Node {
+    /// Group and node.
+    #[must_use]
+    pub const fn identity(&self) -> Identity {
+        self.shared.identity
+    }
+
+    /// Which life of this node this is; 1 is the first.
+    #[must_use]
+    pub const fn incarnation(&self) -> Incarnation {
+        self.shared.hard_state.incarnation
+    }
+
+    /// The part it plays.
+    #[must_use]
+    pub const fn role(&self) -> RoleName {
+        self.role.name()
+    }
+
+    /// The latest term it knows of.
+    #[must_use]
+    pub const fn term(&self) -> Term {
+        self.shared.hard_state.term
+    }
+
+    /// The leader it knows of in this term.
+    #[must_use]
+    pub const fn leader(&self) -> Option<NodeId> {
+        match &self.role {
+            Role::Leader(_) => Some(self.shared.identity.node),
+            Role::Follower(follower) => follower.leader,
+            Role::Candidate(_) => None,
+        }
+    }
+
+    /// The last entry known to be committed.
+    #[must_use]
+    pub const fn commit_index(&self) -> LogIndex {
+        self.shared.commit
+    }
+
+    /// The last entry the state machine has applied.
+    #[must_use]
+    pub const fn applied_index(&self) -> LogIndex {
+        self.shared.applied
+    }
+
+    /// The last entry of the log, durable or not.
+    #[must_use]
+    pub const fn last_index(&self) -> LogIndex {
+        self.shared.log.last_index()
+    }
+
+    /// The membership in force.
+    #[must_use]
+    pub const fn membership(&self) -> &Membership {
+        &self.shared.membership
+    }
+
+    /// The hash chain's checksum at an entry: two nodes with the same checksum at an index hold the
+    /// same log up to it. `None` for entries that are not held in memory.
+    #[must_use]
+    pub fn checksum_at(&self, index: LogIndex) -> Option<u32> {
+        self.shared.log.point(index).map(|point| point.checksum)
+    }
+
+    /// The term of an entry; `None` for entries outside the log.
+    #[must_use]
+    pub fn term_at(&self, index: LogIndex) -> Option<Term> {
+        self.shared.log.term(index)
+    }
+
+    /// Everything at a glance.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let shared = &self.shared;
+        let leader = match &self.role {
+            Role::Leader(leader) => Some(leader),
+            _ => None,
+        };
+        let mut counters = shared.counters;
+        counters.merged_messages = shared.mail.merged();
+        Status {
+            identity: shared.identity,
+            role: self.role(),
+            term: self.term(),
+            leader: self.leader(),
+            last_index: self.last_index(),
+            commit_index: shared.commit,
+            applied_index: shared.applied,
+            stable_index: shared.durability.stable(),
+            writes_in_flight: shared.durability.writes_in_flight(),
+            undurable_bytes: shared.durability.undurable_bytes(),
+            uncommitted_bytes: leader.map_or(0, Leader::uncommitted_bytes),
+            window_bytes: shared.log.capacity(),
+            halted: self.halted.is_some(),
+            peers: leader.map(Leader::status).unwrap_or_default(),
+            counters,
+        }
+    }
+
+    /// A digest of the whole value, for model checkers and for checks of repeatability.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        struct Digest(xxhash_rust::xxh3::Xxh3);
+        impl fmt::Write for Digest {
+            fn write_str(&mut self, text: &str) -> fmt::Result {
+                self.0.update(text.as_bytes());
+                Ok(())
+            }
+        }
+        let mut digest = Digest(xxhash_rust::xxh3::Xxh3::new());
+        // Feeding a digest cannot fail.
+        let _ = write!(digest, "{self:?}");
+        digest.0.digest()
+    }
+}
+
+fn done((): ()) -> Answer {
+    Answer::Done
+}
+
+fn proposed(result: Result<EntryId, Refused>) -> Answer {
+    result.map_or_else(Answer::Refused, Answer::Proposed)
+}

@@ -1,0 +1,72 @@
+//! Have we a quorum? Pure: no messages, no time.
+
+use crate::membership::{MAX_VOTERS, Membership};
+use crate::types::{LogIndex, NodeId};
+
+/// The smallest number of voters that is a majority of `voters`.
+pub(crate) const fn majority(voters: usize) -> usize {
+    (voters / 2).saturating_add(1)
+}
+
+/// Whether the voters for whom `agrees` holds are a quorum: a majority, of both topologies during
+/// a joint change (Raft 6).
+pub(crate) fn has_quorum(membership: &Membership, agrees: impl Fn(NodeId) -> bool) -> bool {
+    let of = |voters: &mut dyn Iterator<Item = NodeId>| {
+        let (mut all, mut agreeing) = (0usize, 0usize);
+        for voter in voters {
+            all = all.saturating_add(1);
+            agreeing = agreeing.saturating_add(usize::from(agrees(voter)));
+        }
+        all == 0 || agreeing >= majority(all)
+    };
+    of(&mut membership.voters()) && of(&mut membership.outgoing().iter().copied())
+}
+
+/// The largest index that a majority of voters has reached: the median, lower for an even number.
+/// `None` without voters.
+pub(crate) fn reached_by_majority(voters: impl Iterator<Item = LogIndex>) -> Option<LogIndex> {
+    let mut indexes = [LogIndex(0); MAX_VOTERS];
+    let mut count = 0usize;
+    for (place, index) in indexes.iter_mut().zip(voters) {
+        *place = index;
+        count = count.saturating_add(1);
+    }
+    let indexes = indexes.get_mut(..count)?;
+    let at = count.checked_sub(majority(count))?;
+    Some(*indexes.select_nth_unstable(at).1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reached(indexes: &[u64]) -> Option<u64> {
+        reached_by_majority(indexes.iter().map(|&index| LogIndex(index))).map(LogIndex::get)
+    }
+
+    #[test]
+    fn a_majority_is_more_than_half() {
+        assert_eq!([1, 2, 3, 4, 5, 101].map(majority), [1, 2, 2, 3, 3, 51]);
+    }
+
+    #[test]
+    fn the_median_index_is_reached_by_a_majority() {
+        assert_eq!(reached(&[]), None);
+        assert_eq!(reached(&[7]), Some(7));
+        assert_eq!(reached(&[7, 3]), Some(3));
+        assert_eq!(reached(&[1, 9, 5]), Some(5));
+        assert_eq!(reached(&[4, 1, 2, 3]), Some(2));
+        let all: Vec<u64> = (1..=101).collect();
+        assert_eq!(reached(&all), Some(51));
+    }
+
+    #[test]
+    fn a_quorum_needs_a_majority_of_voters() {
+        let membership = Membership::of_voters([1, 2, 3]).unwrap();
+        assert!(!has_quorum(&membership, |id| id == NodeId(1)));
+        assert!(!has_quorum(&membership, |id| id > NodeId(3)));
+        assert!(has_quorum(&membership, |id| id != NodeId(2)));
+    }
+
+    use alloc::vec::Vec;
+}

@@ -1,0 +1,235 @@
+//! What a leader knows of each peer, and the appends built from it.
+//!
+//! A peer is probed, one append at a time, until its log is known to agree with the leader's; then
+//! entries stream ahead of the replies, within limits in messages and bytes. Each return to probing
+//! opens a new replication session; what belongs to an earlier one is ignored.
+
+use alloc::collections::VecDeque;
+
+use crate::message::{Append, Body, Commit, Heartbeat, Message};
+use crate::shared::Shared;
+use crate::status::{PeerState, PeerStatus};
+use crate::types::{EntryId, LogIndex, NodeId};
+
+/// A leader's view of one peer.
+///
+/// 1. `matched < next`.
+/// 2. `in_flight` is empty while probing; its indexes rise and lie above `matched`.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub(crate) id: NodeId,
+    pub(crate) matched: LogIndex,
+    next: LogIndex,
+    session: u32,
+    probe: Option<Probe>,
+    /// Nothing is sent until the peer answers a heartbeat.
+    paused: bool,
+    in_flight: VecDeque<(LogIndex, usize)>,
+    in_flight_bytes: usize,
+    /// Whether the peer was heard since the last check of the quorum.
+    pub(crate) heard: bool,
+    /// The commit index that the peer was told, as far as it can use it.
+    commit_told: LogIndex,
+    beat_due: bool,
+    /// The token of the last heartbeat, and `next` when it left.
+    beat: (u64, LogIndex),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Probe {
+    sent: bool,
+    /// The entry the probe was about: it begins after this one.
+    prev: LogIndex,
+}
+
+/// What should be sent to a peer next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    Append,
+    Heartbeat,
+    Commit,
+    Nothing,
+}
+
+impl Peer {
+    pub(crate) const fn new(id: NodeId, next: LogIndex) -> Self {
+        Self {
+            id,
+            matched: LogIndex(0),
+            next,
+            session: 1,
+            probe: Some(Probe { sent: false, prev: next.prev() }),
+            paused: false,
+            in_flight: VecDeque::new(),
+            in_flight_bytes: 0,
+            heard: false,
+            commit_told: LogIndex(0),
+            beat_due: false,
+            beat: (0, LogIndex(0)),
+        }
+    }
+
+    pub(crate) const fn beat(&mut self) {
+        self.beat_due = true;
+    }
+
+    /// Whether a reply belongs to the current session.
+    pub(crate) const fn is_current(&self, session: u32) -> bool {
+        self.session == session
+    }
+
+    fn due(&self, shared: &Shared) -> Due {
+        let config = &shared.config;
+        let has_window = match self.probe {
+            Some(probe) => !probe.sent,
+            None => {
+                self.next <= shared.log.last_index()
+                    && self.in_flight.len() < config.max_in_flight_messages
+                    && (self.in_flight.is_empty()
+                        || self.in_flight_bytes < config.max_in_flight_bytes)
+            }
+        };
+        if has_window && !self.paused {
+            Due::Append
+        } else if self.beat_due {
+            Due::Heartbeat
+        } else if self.probe.is_none() && self.commit_told < self.usable_commit(shared) {
+            Due::Commit
+        } else {
+            Due::Nothing
+        }
+    }
+
+    /// The commit index, as far as the peer was sent entries.
+    fn usable_commit(&self, shared: &Shared) -> LogIndex {
+        shared.commit.min(self.next.prev())
+    }
+
+    pub(crate) fn has_message(&self, shared: &Shared) -> bool {
+        self.due(shared) != Due::Nothing
+    }
+
+    /// The next message for this peer, if one is due.
+    pub(crate) fn next_message(&mut self, shared: &mut Shared, token: u64) -> Option<Message> {
+        let body = match self.due(shared) {
+            Due::Append => self.append(shared)?,
+            Due::Heartbeat => {
+                self.beat_due = false;
+                self.beat = (token, self.next);
+                let commit = self.tell_commit(shared);
+                let (session, matched) = (self.session, self.matched);
+                Body::Heartbeat(Heartbeat { session, commit, matched, token })
+            }
+            Due::Commit => {
+                let commit = self.tell_commit(shared);
+                Body::Commit(Commit { session: self.session, commit })
+            }
+            Due::Nothing => return None,
+        };
+        Some(shared.message(self.id, body))
+    }
+
+    fn tell_commit(&mut self, shared: &Shared) -> LogIndex {
+        self.commit_told = self.usable_commit(shared);
+        self.commit_told
+    }
+
+    fn append(&mut self, shared: &mut Shared) -> Option<Body> {
+        let prev = shared.log.point(self.next.prev())?;
+        let last = shared.log.last_index();
+        let entries = shared.log.slice(self.next, last, shared.config.max_append_bytes);
+        if !entries.is_empty() {
+            self.next = entries.last().next();
+        }
+        match &mut self.probe {
+            Some(probe) => probe.sent = true,
+            None => {
+                let bytes = entries.bytes().len();
+                self.in_flight.push_back((entries.last(), bytes));
+                self.in_flight_bytes = self.in_flight_bytes.saturating_add(bytes);
+            }
+        }
+        self.tell_commit(shared);
+        Some(Body::Append(Append {
+            session: self.session,
+            prev: prev.id,
+            prev_checksum: prev.checksum,
+            commit: shared.commit,
+            entries,
+        }))
+    }
+
+    /// The peer has everything up to `matched`, durably. Says whether that is news.
+    pub(crate) fn succeeded(&mut self, matched: LogIndex) -> bool {
+        self.probe = None;
+        if self.next <= matched {
+            self.next = matched.next();
+        }
+        while let Some(&(last, bytes)) = self.in_flight.front()
+            && last <= matched
+        {
+            self.in_flight.pop_front();
+            self.in_flight_bytes = self.in_flight_bytes.saturating_sub(bytes);
+        }
+        let news = matched > self.matched;
+        self.matched = self.matched.max(matched);
+        news
+    }
+
+    /// The peer does not have the entry before an append: look for the last one in common (Raft 5.3).
+    pub(crate) fn conflicted(&mut self, prev: LogIndex, hint: EntryId, shared: &Shared) {
+        let common = shared.log.last_within(hint.index.min(prev.prev()), hint.term);
+        self.restart(common.index);
+    }
+
+    /// The peer refused for lack of room: start again behind what it has once it answers a heartbeat.
+    pub(crate) fn refused(&mut self, verified: LogIndex) {
+        self.restart(verified);
+        self.paused = true;
+    }
+
+    /// The peer's log contradicts this one: ask again at the pace of heartbeats.
+    pub(crate) fn diverged(&mut self) {
+        self.restart(self.matched);
+        self.paused = true;
+    }
+
+    /// The peer answered a heartbeat and has verified everything up to `verified`.
+    pub(crate) fn answered(&mut self, session: u32, token: u64, verified: LogIndex) {
+        if token != self.beat.0 || !self.is_current(session) {
+            return;
+        }
+        self.paused = false;
+        let lost = verified.next() < self.beat.1;
+        match self.probe {
+            Some(probe) if probe.sent && lost => self.restart(probe.prev),
+            None if lost => self.restart(verified),
+            _ => {}
+        }
+    }
+
+    /// Opens a new session that probes behind `after`.
+    fn restart(&mut self, after: LogIndex) {
+        self.session = self.session.saturating_add(1);
+        self.next = after.max(self.matched).next();
+        self.probe = Some(Probe { sent: false, prev: self.next.prev() });
+        self.in_flight.clear();
+        self.in_flight_bytes = 0;
+        self.commit_told = self.matched;
+    }
+
+    pub(crate) fn status(&self) -> PeerStatus {
+        PeerStatus {
+            id: self.id,
+            state: if self.probe.is_some() { PeerState::Probe } else { PeerState::Stream },
+            matched: self.matched,
+            next: self.next,
+            in_flight_messages: self.in_flight.len(),
+            in_flight_bytes: self.in_flight_bytes,
+        }
+    }
+
+    pub(crate) fn trim(&mut self) {
+        self.in_flight.shrink_to_fit();
+    }
+}

@@ -1,0 +1,112 @@
+//! The candidate: asks for pre-votes (thesis 9.6), then for votes (Raft 5.2).
+
+use alloc::vec::Vec;
+
+use super::Transition;
+use crate::message::{Body, Message, PreVote, RequestVote};
+use crate::output::StepDownReason;
+use crate::quorum::has_quorum;
+use crate::shared::Shared;
+use crate::types::{NodeId, Tick};
+
+/// A node that runs, or asks whether it could.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    pre_vote: bool,
+    granted: Vec<NodeId>,
+    refused: Vec<NodeId>,
+    /// How many nodes of the membership were asked, or skipped.
+    asked: usize,
+    /// When to try again; runs from when the requests leave.
+    pub(crate) deadline: Option<Tick>,
+}
+
+impl Candidate {
+    pub(crate) const fn new(pre_vote: bool) -> Self {
+        Self { pre_vote, granted: Vec::new(), refused: Vec::new(), asked: 0, deadline: None }
+    }
+
+    pub(crate) const fn is_pre_vote(&self) -> bool {
+        self.pre_vote
+    }
+
+    pub(crate) fn on_tick(&mut self, shared: &Shared, now: Tick) -> Transition {
+        match self.deadline {
+            Some(deadline) if now >= deadline => {
+                if shared.config.pre_vote {
+                    Transition::PreCampaign
+                } else {
+                    Transition::Campaign
+                }
+            }
+            _ => Transition::Stay,
+        }
+    }
+
+    /// Takes a vote or pre-vote of this election.
+    pub(crate) fn on_vote(&mut self, shared: &Shared, from: NodeId, granted: bool) -> Transition {
+        let votes = if granted { &mut self.granted } else { &mut self.refused };
+        if shared.membership.is_voter(from) && !votes.contains(&from) {
+            votes.push(from);
+        }
+        self.count(shared)
+    }
+
+    /// Counts the own vote once it is durable; a pre-vote needs no disk.
+    pub(crate) fn count(&mut self, shared: &Shared) -> Transition {
+        let me = shared.me();
+        if self.own_vote_counts(shared) && !self.granted.contains(&me) {
+            self.granted.push(me);
+        }
+        if has_quorum(&shared.membership, |id| self.granted.contains(&id)) {
+            return if self.pre_vote { Transition::Campaign } else { Transition::Lead };
+        }
+        if has_quorum(&shared.membership, |id| self.refused.contains(&id)) {
+            let reason = StepDownReason::NoQuorum;
+            return Transition::Follow { term: shared.term(), leader: None, reason };
+        }
+        Transition::Stay
+    }
+
+    fn own_vote_counts(&self, shared: &Shared) -> bool {
+        let durable = shared.hard_state_is_durable() || put_back!(OwnVoteBeforeDurable);
+        shared.membership.is_voter(shared.me()) && (self.pre_vote || durable)
+    }
+
+    /// A vote request leaves when term, vote and the log tail it names are durable; a pre-vote
+    /// request at once.
+    fn may_ask(&self, shared: &Shared) -> bool {
+        let durable =
+            shared.hard_state_is_durable() && shared.durability.stable() >= shared.log.last_index();
+        self.pre_vote || durable || put_back!(VoteRequestBeforeDurable)
+    }
+
+    pub(crate) fn has_message(&self, shared: &Shared) -> bool {
+        self.may_ask(shared)
+            && shared.membership.nodes().skip(self.asked).any(|id| asks(shared, id))
+    }
+
+    /// The next request. The timer starts when the first one leaves.
+    pub(crate) fn poll(&mut self, shared: &mut Shared) -> Option<Message> {
+        if !self.has_message(shared) {
+            return None;
+        }
+        let nodes = shared.membership.nodes().enumerate().skip(self.asked);
+        let (at, to) = nodes.into_iter().find(|&(_, id)| asks(shared, id))?;
+        self.asked = at.saturating_add(1);
+        if self.deadline.is_none() {
+            self.deadline = shared.election_timeout();
+        }
+        let last = shared.log.last().id;
+        let body = if self.pre_vote {
+            Body::PreVote(PreVote { last })
+        } else {
+            Body::RequestVote(RequestVote { last, transfer: false })
+        };
+        Some(shared.message(to, body))
+    }
+}
+
+fn asks(shared: &Shared, id: NodeId) -> bool {
+    id != shared.me() && shared.membership.is_voter(id)
+}

@@ -1,0 +1,284 @@
+//! The follower: takes entries from the leader, and calls an election when it hears none
+//! (Raft 5.2, 5.3).
+
+use super::Transition;
+use crate::durability::Claim;
+use crate::entries::Checksum;
+use crate::error::RejectedMessage;
+use crate::log::{Log, Point};
+use crate::message::{
+    Append, AppendOutcome, AppendReply, Body, Commit, Heartbeat, HeartbeatReply, Message,
+};
+use crate::shared::{Shared, count};
+use crate::types::{EntryId, LogIndex, NodeId, Term, Tick};
+
+/// What a follower knows besides the shared state; new for each term.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Follower {
+    pub(crate) leader: Option<NodeId>,
+    /// When to call an election.
+    pub(crate) deadline: Option<Tick>,
+    /// When the leader was last heard.
+    heard: Option<Tick>,
+    session: u32,
+    /// The end of the last append that passed the check of its previous entry, in this term and
+    /// session: so far this log equals the leader's.
+    verified: LogIndex,
+    /// The largest index confirmed in this session.
+    confirmed: LogIndex,
+    /// The leader asked, so answer even if there is no news.
+    reply_due: bool,
+}
+
+/// What an append means for the log here; found before anything is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checked {
+    /// The previous entry is missing or of another term.
+    Conflict { hint: EntryId },
+    /// It fits: the first `known` entries are here already, the rest end in `end`.
+    Fits { known: u32, end: Point },
+}
+
+/// Compares an append with the log (Raft 5.3, Log Matching) without changing anything.
+///
+/// # Errors
+/// Whatever can not come from an honest leader with an undamaged log.
+pub(crate) fn check(
+    log: &Log,
+    commit: LogIndex,
+    term: Term,
+    append: &Append,
+) -> Result<Checked, RejectedMessage> {
+    let prev = append.prev;
+    let end = verify(log, term, append)?;
+    if prev.index > log.last_index() {
+        return Ok(Checked::Conflict { hint: log.last_within(prev.index, prev.term) });
+    }
+    let Some(here) = log.point(prev.index) else {
+        return Ok(Checked::Conflict { hint: log.base().id });
+    };
+    if here.id.term != prev.term && !put_back!(PreviousTermIgnored) {
+        if prev.index <= commit {
+            return Err(RejectedMessage::ContradictsCommitted { at: here.id });
+        }
+        return Ok(Checked::Conflict { hint: log.last_within(prev.index.prev(), prev.term) });
+    }
+    if here.checksum != append.prev_checksum && !put_back!(PreviousTermIgnored) {
+        return Err(RejectedMessage::Diverged { at: here.id });
+    }
+    let known = known(log, commit, append)?;
+    Ok(Checked::Fits { known, end })
+}
+
+/// Checks that the entries follow each other, their predecessor and the message's term.
+fn verify(log: &Log, term: Term, append: &Append) -> Result<Point, RejectedMessage> {
+    let prev = append.prev;
+    let sequence = RejectedMessage::Sequence { prev, term };
+    let fits =
+        prev.index.0.checked_add(append.entries.len() as u64).is_some_and(|end| end < u64::MAX);
+    if !fits || prev.term > term || (prev.index.0 == 0) != (prev.term.0 == 0) {
+        return Err(sequence);
+    }
+    let before = Point { id: prev, checksum: append.prev_checksum };
+    let end = Log::verify(log.group(), before, &append.entries)?;
+    if end.id.term > term { Err(sequence) } else { Ok(end) }
+}
+
+/// How many of the first entries are in the log already.
+fn known(log: &Log, commit: LogIndex, append: &Append) -> Result<u32, RejectedMessage> {
+    let mut known = 0u32;
+    for entry in &append.entries {
+        if entry.id.index > log.last_index() {
+            break;
+        }
+        let Some(here) = log.point(entry.id.index) else { break };
+        if here.id.term != entry.id.term {
+            if here.id.index <= commit {
+                return Err(RejectedMessage::ContradictsCommitted { at: here.id });
+            }
+            break;
+        }
+        if here.checksum != entry.checksum {
+            return Err(RejectedMessage::Diverged { at: here.id });
+        }
+        known = known.saturating_add(1);
+    }
+    Ok(known)
+}
+
+/// The answer to an append that is refused because the logs contradict each other.
+pub(crate) fn divergence(error: &RejectedMessage, log: &Log) -> Option<AppendOutcome> {
+    let (RejectedMessage::Diverged { at } | RejectedMessage::ContradictsCommitted { at }) = *error
+    else {
+        return None;
+    };
+    let checksum: Checksum = log.point(at.index).map_or(0, |point| point.checksum);
+    Some(AppendOutcome::Diverged { at, checksum })
+}
+
+impl Follower {
+    /// A follower that waits until `deadline` for a leader.
+    pub(crate) fn new(leader: Option<NodeId>, deadline: Option<Tick>) -> Self {
+        Self { leader, deadline, ..Self::default() }
+    }
+
+    /// Whether the leader was heard within the shortest election timeout (thesis 6.2).
+    pub(crate) fn leader_is_alive(&self, shared: &Shared) -> bool {
+        let recent = |(now, heard): (Tick, Tick)| {
+            now.since(heard) < u64::from(shared.config.election_ticks_min)
+        };
+        self.leader.is_some() && shared.now.zip(self.heard).is_some_and(recent)
+    }
+
+    pub(crate) fn on_tick(&mut self, shared: &mut Shared, now: Tick) -> Transition {
+        match self.deadline {
+            None => self.deadline = shared.election_timeout(),
+            Some(deadline) if now < deadline => {}
+            Some(_) if !shared.membership.is_voter(shared.me()) || !shared.may_vote() => {
+                self.deadline = shared.election_timeout();
+            }
+            Some(_) if shared.config.pre_vote => return Transition::PreCampaign,
+            Some(_) => return Transition::Campaign,
+        }
+        Transition::Stay
+    }
+
+    fn hear(&mut self, shared: &mut Shared, leader: NodeId) {
+        self.leader = Some(leader);
+        self.heard = shared.now;
+        self.deadline = shared.election_timeout();
+    }
+
+    pub(crate) fn on_append(
+        &mut self,
+        shared: &mut Shared,
+        from: NodeId,
+        append: &Append,
+        checked: Checked,
+    ) {
+        self.hear(shared, from);
+        if append.session < self.session {
+            return count(&mut shared.counters.old_session);
+        }
+        self.enter(append.session);
+        match checked {
+            Checked::Conflict { hint } => {
+                count(&mut shared.counters.conflicts);
+                let outcome = AppendOutcome::Conflict { prev: append.prev.index, hint };
+                reply(shared, from, self.session, outcome);
+            }
+            Checked::Fits { known, end } => {
+                let news = (known as usize) < append.entries.len();
+                if news && !has_room(shared) {
+                    count(&mut shared.counters.not_now);
+                    let outcome = AppendOutcome::NotNow { verified: self.verified };
+                    return reply(shared, from, self.session, outcome);
+                }
+                if news {
+                    store(shared, append, known, end);
+                } else if put_back!(TruncateWithoutConflict)
+                    && end.id.index < shared.log.last_index()
+                {
+                    shared.log.truncate(end.id.index.next());
+                    shared.durability.truncated(end.id.index.next());
+                }
+                self.verified = self.verified.max(end.id.index);
+                self.reply_due |= end.id.index <= shared.durability.stable();
+                self.adopt_commit(shared, append.commit);
+            }
+        }
+    }
+
+    fn enter(&mut self, session: u32) {
+        if session > self.session {
+            self.session = session;
+            self.verified = LogIndex(0);
+            self.confirmed = LogIndex(0);
+            self.reply_due = false;
+        }
+    }
+
+    /// Takes over the leader's commit index, as far as this log is known to equal the leader's.
+    fn adopt_commit(&self, shared: &mut Shared, commit: LogIndex) {
+        let verified =
+            if put_back!(CommitBeyondVerified) { shared.log.last_index() } else { self.verified };
+        shared.commit = shared.commit.max(commit.min(verified));
+    }
+
+    pub(crate) fn on_heartbeat(&mut self, shared: &mut Shared, from: NodeId, beat: Heartbeat) {
+        self.hear(shared, from);
+        let mut verified = LogIndex(0);
+        if beat.session == self.session {
+            verified = self.verified;
+            self.reply_due |= self.confirmed > beat.matched;
+            self.adopt_commit(shared, beat.commit);
+        }
+        let Heartbeat { session, token, .. } = beat;
+        let body = Body::HeartbeatReply(HeartbeatReply { session, token, verified });
+        post_for_term(shared, from, body);
+    }
+
+    pub(crate) fn on_commit(&mut self, shared: &mut Shared, from: NodeId, commit: Commit) {
+        self.hear(shared, from);
+        if commit.session == self.session {
+            self.adopt_commit(shared, commit.commit);
+        } else {
+            count(&mut shared.counters.old_session);
+        }
+    }
+
+    /// What may be confirmed: what equals the leader's log and is durable.
+    fn confirmable(&self, shared: &Shared) -> LogIndex {
+        if put_back!(ReplyBeforeDurable) {
+            return self.verified;
+        }
+        if put_back!(ReplyWithLastIndex) && self.verified.0 > 0 {
+            return shared.durability.stable();
+        }
+        self.verified.min(shared.durability.stable())
+    }
+
+    pub(crate) fn has_message(&self, shared: &Shared) -> bool {
+        (self.reply_due || self.confirmable(shared) > self.confirmed)
+            && shared.durability.durable().term == shared.term()
+    }
+
+    /// The reply to the appends of this session, once what it confirms is durable.
+    pub(crate) fn poll(&mut self, shared: &Shared) -> Option<Message> {
+        if !self.has_message(shared) {
+            return None;
+        }
+        let matched = self.confirmable(shared);
+        self.reply_due = false;
+        self.confirmed = matched;
+        let outcome = AppendOutcome::Success { matched };
+        let body = Body::AppendReply(AppendReply { session: self.session, outcome });
+        Some(shared.message(self.leader?, body))
+    }
+}
+
+/// The limit counts only what is not durable; with nothing under way an append is always taken.
+fn has_room(shared: &Shared) -> bool {
+    let bytes = shared.durability.undurable_bytes();
+    bytes == 0 || bytes < shared.config.max_undurable_bytes
+}
+
+fn store(shared: &mut Shared, append: &Append, known: u32, end: Point) {
+    let new = append.entries.skip(known);
+    if new.first() <= shared.log.last_index() {
+        shared.log.truncate(new.first());
+        shared.durability.truncated(new.first());
+    }
+    shared.log.extend(&new, end);
+    shared.durability.appended(new.bytes().len());
+}
+
+/// Answers an append with something other than success; it waits for its term only.
+pub(crate) fn reply(shared: &mut Shared, to: NodeId, session: u32, outcome: AppendOutcome) {
+    post_for_term(shared, to, Body::AppendReply(AppendReply { session, outcome }));
+}
+
+pub(crate) fn post_for_term(shared: &mut Shared, to: NodeId, body: Body) {
+    let message = shared.message(to, body);
+    shared.mail.post(message, Claim::Term(shared.term()));
+}

@@ -1,0 +1,241 @@
+//! The leader: takes proposals, replicates them, commits what a quorum holds (Raft 5.3, 5.4.2).
+
+use alloc::vec::Vec;
+
+use super::Transition;
+use crate::entries::EntryKind;
+use crate::error::{Refused, RejectedMessage};
+use crate::message::{AppendOutcome, AppendReply, HeartbeatReply, Message};
+use crate::output::{Event, StepDownReason};
+use crate::quorum::{has_quorum, reached_by_majority};
+use crate::replication::Peer;
+use crate::shared::{Shared, count};
+use crate::status::PeerStatus;
+use crate::types::{EntryId, LogIndex, NodeId, Tick};
+
+/// What a leader knows besides the shared state; new for each term.
+#[derive(Clone, Debug)]
+pub(crate) struct Leader {
+    peers: Vec<Peer>,
+    /// Peers before this one have nothing to send.
+    cursor: usize,
+    /// The entry that opened this term: earlier ones do not count against the limit.
+    opened: LogIndex,
+    /// Bytes proposed in this term and not yet handed out for `Apply`.
+    uncommitted_bytes: usize,
+    token: u64,
+    heartbeat_at: Tick,
+    check_quorum_at: Tick,
+}
+
+impl Leader {
+    /// Opens the term with an empty entry (Raft 8) and starts to probe every peer.
+    pub(crate) fn new(shared: &mut Shared) -> Self {
+        let next = shared.log.last_index().next();
+        let now = shared.now.unwrap_or_default();
+        let me = shared.me();
+        let others = shared.membership.nodes().filter(|&id| id != me);
+        let peers = others.map(|id| Peer::new(id, next)).collect();
+        let (opened, _) = append(shared, EntryKind::Noop, &[]);
+        Self {
+            peers,
+            cursor: 0,
+            opened: opened.index,
+            uncommitted_bytes: 0,
+            token: 0,
+            heartbeat_at: now.plus(shared.config.heartbeat_ticks.into()),
+            check_quorum_at: now.plus(shared.config.election_ticks_min.into()),
+        }
+    }
+
+    pub(crate) const fn deadline(&self) -> Option<Tick> {
+        let (beat, check) = (self.heartbeat_at, self.check_quorum_at);
+        Some(if beat.0 < check.0 { beat } else { check })
+    }
+
+    pub(crate) const fn uncommitted_bytes(&self) -> usize {
+        self.uncommitted_bytes
+    }
+
+    pub(crate) fn on_tick(&mut self, shared: &Shared, now: Tick) -> Transition {
+        if now >= self.check_quorum_at {
+            self.check_quorum_at = now.plus(shared.config.election_ticks_min.into());
+            if shared.config.check_quorum && !self.heard_quorum(shared) {
+                let reason = StepDownReason::NoQuorum;
+                return Transition::Follow { term: shared.term(), leader: None, reason };
+            }
+        }
+        if now >= self.heartbeat_at {
+            self.heartbeat_at = now.plus(shared.config.heartbeat_ticks.into());
+            self.token = self.token.saturating_add(1);
+            self.peers.iter_mut().for_each(Peer::beat);
+            self.cursor = 0;
+        }
+        Transition::Stay
+    }
+
+    /// Whether a quorum was heard since the last check (thesis 6.2).
+    fn heard_quorum(&mut self, shared: &Shared) -> bool {
+        let heard = has_quorum(&shared.membership, |id| {
+            id == shared.me() || self.peers.iter().any(|peer| peer.id == id && peer.heard)
+        });
+        self.peers.iter_mut().for_each(|peer| peer.heard = false);
+        heard
+    }
+
+    pub(crate) fn propose(
+        &mut self,
+        shared: &mut Shared,
+        payload: &[u8],
+    ) -> Result<EntryId, Refused> {
+        let max = shared.config.max_payload_bytes;
+        if payload.len() > max {
+            return Err(Refused::TooLarge { bytes: payload.len(), max });
+        }
+        let uncommitted_bytes = self.uncommitted_bytes;
+        let full = uncommitted_bytes > 0
+            && uncommitted_bytes.saturating_add(payload.len())
+                > shared.config.max_uncommitted_bytes;
+        if full || shared.log.last_index().0 >= u64::MAX - 1 {
+            return Err(Refused::Busy { uncommitted_bytes });
+        }
+        let (id, bytes) = append(shared, EntryKind::Command, payload);
+        self.uncommitted_bytes = uncommitted_bytes.saturating_add(bytes);
+        self.cursor = 0;
+        Ok(id)
+    }
+
+    /// Entries were handed out for `Apply`: those of this term make room for new proposals.
+    pub(crate) const fn on_delivered(&mut self, last: LogIndex, bytes: usize) {
+        if last.0 >= self.opened.0 {
+            self.uncommitted_bytes = self.uncommitted_bytes.saturating_sub(bytes);
+        }
+    }
+
+    fn peer(&mut self, from: NodeId) -> Result<(usize, &mut Peer), RejectedMessage> {
+        let found = self.peers.iter_mut().enumerate().find(|(_, peer)| peer.id == from);
+        found.ok_or(RejectedMessage::NotMember { from })
+    }
+
+    pub(crate) fn on_append_reply(
+        &mut self,
+        shared: &mut Shared,
+        from: NodeId,
+        reply: AppendReply,
+    ) -> Result<(), RejectedMessage> {
+        let last = shared.log.last_index();
+        let (at, peer) = self.peer(from)?;
+        if let AppendOutcome::Success { matched } = reply.outcome
+            && matched > last
+        {
+            return Err(RejectedMessage::BeyondLog { matched, last });
+        }
+        peer.heard = true;
+        if !peer.is_current(reply.session) {
+            count(&mut shared.counters.old_session);
+            return Ok(());
+        }
+        match reply.outcome {
+            AppendOutcome::Success { matched } => {
+                if peer.succeeded(matched) && matched > shared.commit {
+                    self.advance_commit(shared, matched);
+                }
+            }
+            AppendOutcome::Conflict { prev, hint } => peer.conflicted(prev, hint, shared),
+            AppendOutcome::NotNow { verified } => peer.refused(verified.min(last)),
+            AppendOutcome::Diverged { at, .. } => {
+                peer.diverged();
+                shared.notice(Event::Diverged { peer: from, at });
+            }
+            AppendOutcome::OldTerm => count(&mut shared.counters.unexpected_replies),
+        }
+        self.cursor = self.cursor.min(at);
+        Ok(())
+    }
+
+    pub(crate) fn on_heartbeat_reply(
+        &mut self,
+        shared: &mut Shared,
+        from: NodeId,
+        reply: HeartbeatReply,
+    ) -> Result<(), RejectedMessage> {
+        let last = shared.log.last_index();
+        let (at, peer) = self.peer(from)?;
+        let matched = reply.verified;
+        if peer.is_current(reply.session) && matched > last {
+            return Err(RejectedMessage::BeyondLog { matched, last });
+        }
+        peer.heard = true;
+        peer.answered(reply.session, reply.token, matched);
+        self.cursor = self.cursor.min(at);
+        Ok(())
+    }
+
+    /// A write of this node became durable: its own match moved (Raft 5.3; thesis 10.2.1).
+    pub(crate) fn on_stable(&mut self, shared: &mut Shared) {
+        let own = self.own_match(shared);
+        if own > shared.commit {
+            self.advance_commit(shared, own);
+        }
+    }
+
+    fn own_match(&self, shared: &Shared) -> LogIndex {
+        if put_back!(OwnMatchBeforeDurable) {
+            return shared.log.last_index();
+        }
+        shared.durability.stable()
+    }
+
+    /// Commits what a quorum holds durably, if the newest of it is of this term (Raft 5.4.2).
+    fn advance_commit(&mut self, shared: &mut Shared, moved_to: LogIndex) {
+        let own = self.own_match(shared);
+        let me = shared.me();
+        let matched = |id: NodeId| {
+            if id == me {
+                return own;
+            }
+            let peer = self.peers.iter().find(|peer| peer.id == id);
+            peer.map_or(LogIndex(0), |peer| peer.matched)
+        };
+        let membership = &shared.membership;
+        let incoming = reached_by_majority(membership.voters().map(matched));
+        let outgoing = reached_by_majority(membership.outgoing().iter().copied().map(matched));
+        let reached = [incoming, outgoing].into_iter().flatten().min().unwrap_or_default();
+        debug_assert!(reached <= shared.log.last_index() && moved_to > shared.commit);
+        let own_term = shared.log.term(reached) == Some(shared.term());
+        if reached > shared.commit && (own_term || put_back!(CommitOfEarlierTerms)) {
+            shared.commit = reached;
+            self.cursor = 0;
+        }
+    }
+
+    pub(crate) fn has_message(&self, shared: &Shared) -> bool {
+        self.peers.iter().skip(self.cursor).any(|peer| peer.has_message(shared))
+    }
+
+    /// The next append, heartbeat or commit notice: all free to leave before the own disk is done.
+    pub(crate) fn poll(&mut self, shared: &mut Shared) -> Option<Message> {
+        while let Some(peer) = self.peers.get_mut(self.cursor) {
+            if let Some(message) = peer.next_message(shared, self.token) {
+                return Some(message);
+            }
+            self.cursor = self.cursor.saturating_add(1);
+        }
+        None
+    }
+
+    pub(crate) fn status(&self) -> Vec<PeerStatus> {
+        self.peers.iter().map(Peer::status).collect()
+    }
+
+    pub(crate) fn trim(&mut self) {
+        self.peers.shrink_to_fit();
+        self.peers.iter_mut().for_each(Peer::trim);
+    }
+}
+
+fn append(shared: &mut Shared, kind: EntryKind, payload: &[u8]) -> (EntryId, usize) {
+    let (id, bytes) = shared.log.append(shared.hard_state.term, kind, payload);
+    shared.durability.appended(bytes);
+    (id, bytes)
+}

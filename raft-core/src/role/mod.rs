@@ -1,0 +1,60 @@
+//! The roles (Raft 5.1). Role state lives in the enum's variant. Every handler has one form: it sees
+//! the shared state, its own and one input, writes only these, and returns a [`Transition`]; `node`
+//! performs it.
+
+pub(crate) mod candidate;
+pub(crate) mod follower;
+pub(crate) mod leader;
+
+use crate::output::StepDownReason;
+use crate::status::RoleName;
+use crate::types::{NodeId, Term, Tick};
+use candidate::Candidate;
+use follower::Follower;
+use leader::Leader;
+
+/// The part a node plays, with the state that only this part has.
+#[derive(Clone, Debug)]
+pub(crate) enum Role {
+    Follower(Follower),
+    /// Asks for pre-votes or for votes.
+    Candidate(Candidate),
+    Leader(Leader),
+}
+
+/// What a handler decided should become of the role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transition {
+    Stay,
+    /// Follow in this term, this leader if it is known.
+    Follow {
+        term: Term,
+        leader: Option<NodeId>,
+        reason: StepDownReason,
+    },
+    /// Ask for pre-votes, in the current term.
+    PreCampaign,
+    /// Ask for votes, in the next term.
+    Campaign,
+    /// Lead the current term.
+    Lead,
+}
+
+impl Role {
+    pub(crate) const fn name(&self) -> RoleName {
+        match self {
+            Self::Follower(_) => RoleName::Follower,
+            Self::Candidate(candidate) if candidate.is_pre_vote() => RoleName::PreCandidate,
+            Self::Candidate(_) => RoleName::Candidate,
+            Self::Leader(_) => RoleName::Leader,
+        }
+    }
+
+    pub(crate) const fn deadline(&self) -> Option<Tick> {
+        match self {
+            Self::Follower(follower) => follower.deadline,
+            Self::Candidate(candidate) => candidate.deadline,
+            Self::Leader(leader) => leader.deadline(),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What a node has in every role: log, durable image, commit index, membership, mail.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+
+use crate::config::Config;
+use crate::durability::{Durability, Mail};
+use crate::log::Log;
+use crate::membership::Membership;
+use crate::message::{Body, Message};
+use crate::output::{Committed, Event};
+use crate::rng::Rng;
+use crate::status::Counters;
+use crate::types::{EntryId, HardState, Identity, LogIndex, NodeId, Term, Tick};
+
+/// Most events that wait to be polled.
+const MAX_EVENTS: usize = 64;
+
+/// The state that all roles share.
+///
+/// 1. `applied <= delivered <= commit <= log.last`.
+/// 2. `delivered <= durability.stable`: only durable entries are handed out for `Apply`.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Arc<Config>,
+    pub(crate) identity: Identity,
+    pub(crate) hard_state: HardState,
+    pub(crate) log: Log,
+    pub(crate) durability: Durability,
+    pub(crate) mail: Mail,
+    pub(crate) membership: Membership,
+    pub(crate) commit: LogIndex,
+    /// The last entry handed out for `Apply`.
+    pub(crate) delivered: LogIndex,
+    pub(crate) applied: LogIndex,
+    /// `None` before the first tick: no timer runs.
+    pub(crate) now: Option<Tick>,
+    /// No vote is given before this tick.
+    pub(crate) votes_from: Tick,
+    pub(crate) rng: Rng,
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) counters: Counters,
+}
+
+impl Shared {
+    pub(crate) const fn me(&self) -> NodeId {
+        self.identity.node
+    }
+
+    pub(crate) const fn term(&self) -> Term {
+        self.hard_state.term
+    }
+
+    /// A message of the current term.
+    pub(crate) const fn message(&self, to: NodeId, body: Body) -> Message {
+        let Identity { group, node } = self.identity;
+        Message { group, from: node, to, term: self.hard_state.term, body }
+    }
+
+    /// Whether votes may be given now: not right after a start on used storage, for the life before
+    /// may have promised otherwise.
+    pub(crate) fn may_vote(&self) -> bool {
+        self.votes_from == Tick(0) || self.now.is_some_and(|now| now >= self.votes_from)
+    }
+
+    /// A point in time this many ticks from now; none before the first tick.
+    pub(crate) fn after(&self, ticks: u64) -> Option<Tick> {
+        self.now.map(|now| now.plus(ticks))
+    }
+
+    /// A random election timeout from now (Raft 5.2).
+    pub(crate) fn election_timeout(&mut self) -> Option<Tick> {
+        let config = &self.config;
+        let ticks = self.rng.between(config.election_ticks_min, config.election_ticks_max);
+        self.after(ticks)
+    }
+
+    /// Whether a log that ends in `last` is at least as up-to-date as this one (Raft 5.4.1).
+    pub(crate) fn is_up_to_date(&self, last: EntryId) -> bool {
+        last >= self.log.last().id
+    }
+
+    /// Whether what this life knows of term and vote is durable.
+    pub(crate) fn hard_state_is_durable(&self) -> bool {
+        self.durability.durable() == self.hard_state
+    }
+
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.durability.is_dirty(self.hard_state, self.log.last_index())
+    }
+
+    pub(crate) fn may_write(&self) -> bool {
+        self.durability.writes_in_flight() < self.config.max_writes_in_flight && self.is_dirty()
+    }
+
+    /// The last entry that may be handed out for `Apply`.
+    pub(crate) fn deliverable(&self) -> LogIndex {
+        if put_back!(ApplyBeforeDurable) {
+            return self.commit;
+        }
+        self.commit.min(self.durability.stable())
+    }
+
+    /// The next committed and durable entries.
+    pub(crate) fn deliver(&mut self) -> Option<Committed> {
+        let upto = self.deliverable();
+        if self.delivered >= upto {
+            return None;
+        }
+        let entries = self.log.slice(self.delivered.next(), upto, self.config.max_apply_bytes);
+        self.delivered = entries.last();
+        Some(Committed { entries })
+    }
+
+    pub(crate) fn notice(&mut self, event: Event) {
+        if self.events.len() >= MAX_EVENTS {
+            self.events.pop_front();
+            self.counters.dropped_events = self.counters.dropped_events.saturating_add(1);
+        }
+        self.events.push_back(event);
+    }
+}
+
+/// Adds one to a counter.
+pub(crate) const fn count(counter: &mut u64) {
+    *counter = counter.saturating_add(1);
+}
