@@ -1,0 +1,123 @@
+//! One job of one size, to be counted under callgrind: see `count.sh`.
+
+use clap::Parser;
+use core::hint::black_box;
+use raftcore_benches::{Acks, Cluster, Framed, Frames, Group, Job, NODES, jobs, measured};
+
+/// Runs a job once.
+#[derive(Parser)]
+struct Args {
+    /// The job.
+    #[arg(long)]
+    job: Job,
+    /// Entries, calls, starts or replies, as the job has it.
+    #[arg(long)]
+    entries: u64,
+    /// Bytes in a payload.
+    #[arg(long, default_value_t = 16)]
+    payload: usize,
+    /// Voters, in J7.
+    #[arg(long, default_value_t = 5)]
+    voters: usize,
+    /// What to ask the idle node of J4, and how far to go in J8: decode, or receive too.
+    #[arg(long, value_enum, default_value_t = What::Has)]
+    what: What,
+    /// Run raft-rs instead of raftcore.
+    #[cfg(feature = "peers")]
+    #[arg(long)]
+    raft_rs: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum What {
+    Has,
+    Poll,
+    Deadline,
+    Decode,
+    Receive,
+}
+
+fn main() {
+    let args = Args::parse();
+    #[cfg(feature = "peers")]
+    if args.raft_rs {
+        match args.job {
+            Job::J1w => group::<raftcore_benches::RaftRs<Framed>>(&args),
+            Job::J7 => eprintln!("J7 is not run on raft-rs"),
+            Job::J8 => {
+                let frames = raftcore_benches::RaftRsFrames::new();
+                measured(|| (0..args.entries).for_each(|_| drop(black_box(frames.decode()))));
+            }
+            _ => group::<raftcore_benches::RaftRs>(&args),
+        }
+        return;
+    }
+    match args.job {
+        Job::J1w => group::<Cluster<Framed>>(&args),
+        Job::J4 if args.what != What::Has => ask(&args),
+        Job::J7 => acks(&args),
+        Job::J8 => frames(&args),
+        _ => group::<Cluster>(&args),
+    }
+}
+
+fn group<G: Group>(args: &Args) {
+    let Args { entries, payload, .. } = *args;
+    match args.job {
+        Job::J5 => {
+            let mut groups: Vec<G> = (0..entries).map(|_| G::cold()).collect();
+            measured(|| groups.iter_mut().map(jobs::j5).sum::<u64>());
+        }
+        Job::J6 => {
+            let mut group: G = jobs::behind(entries, payload);
+            measured(|| jobs::j6(&mut group));
+        }
+        job => {
+            let mut group: G = jobs::warmed(payload);
+            if job == Job::J3 {
+                jobs::j3(&mut group, jobs::WARM_UP, payload);
+            }
+            measured(|| match job {
+                Job::J2 => jobs::j2(&mut group, entries, payload),
+                Job::J3 => jobs::j3(&mut group, entries, payload),
+                Job::J4 => jobs::j4(&group, entries),
+                _ => jobs::j1(&mut group, entries, payload),
+            });
+        }
+    }
+}
+
+fn ask(args: &Args) {
+    let mut group: Cluster = jobs::warmed(args.payload);
+    let node = group.node_mut(NODES - 1);
+    measured(|| {
+        for _ in 0..args.entries {
+            let node = black_box(&mut *node);
+            if args.what == What::Poll {
+                assert!(black_box(node.poll_output()).is_none());
+            } else {
+                black_box(node.deadline());
+            }
+        }
+    });
+}
+
+fn acks(args: &Args) {
+    let count = usize::try_from(args.entries).unwrap_or(usize::MAX);
+    let mut acks = Acks::new(args.voters, count);
+    for _ in 0..count {
+        assert_eq!(measured(|| acks.deliver_next()), 1);
+        acks.drop_outputs();
+    }
+}
+
+fn frames(args: &Args) {
+    let frames = Frames::new();
+    for _ in 0..args.entries {
+        let mut follower = frames.follower();
+        measured(|| match args.what {
+            What::Receive => frames.decode_and_receive(&mut follower),
+            _ => drop(black_box(frames.decode())),
+        });
+    }
+}

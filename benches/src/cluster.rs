@@ -1,0 +1,340 @@
+//! Raftcore as a [`Group`].
+
+use bytes::Bytes;
+use core::marker::PhantomData;
+use raftcore::{
+    Body, Config, GroupId, Identity, LogIndex, Membership, Message, Node, NodeId, Output, RoleName,
+    Stored, Tick,
+};
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
+
+use crate::group::{Group, NODES};
+
+/// How messages travel.
+pub trait Hop {
+    /// A message under way.
+    type Packet;
+    /// What the sender does.
+    fn pack(message: Message) -> Self::Packet;
+    /// What the receiver does.
+    fn unpack(packet: Self::Packet) -> Message;
+}
+
+/// Messages move as values.
+#[derive(Debug)]
+pub struct Direct;
+
+impl Hop for Direct {
+    type Packet = Message;
+
+    fn pack(message: Message) -> Message {
+        message
+    }
+
+    fn unpack(packet: Message) -> Message {
+        packet
+    }
+}
+
+/// Messages are encoded to frames and decoded again.
+#[derive(Debug)]
+pub struct Framed;
+
+impl Hop for Framed {
+    type Packet = Bytes;
+
+    fn pack(message: Message) -> Bytes {
+        message.encode().to_bytes()
+    }
+
+    fn unpack(packet: Bytes) -> Message {
+        Message::decode(packet).expect("a frame just encoded")
+    }
+}
+
+/// Raftcore nodes and the queue between them.
+#[derive(Debug)]
+pub struct Cluster<H: Hop = Direct> {
+    nodes: Vec<Node>,
+    /// Nodes that were given something since they were last polled.
+    touched: Vec<bool>,
+    commands: Vec<u64>,
+    /// What the state machines keep: the lengths of all payloads.
+    payload_bytes: Vec<u64>,
+    network: VecDeque<H::Packet>,
+    cut: Option<NodeId>,
+    now: Tick,
+    hop: PhantomData<H>,
+}
+
+/// One configuration for all nodes of the program, as a host of many groups would do it.
+fn config() -> Arc<Config> {
+    static CONFIG: OnceLock<Arc<Config>> = OnceLock::new();
+    Arc::clone(CONFIG.get_or_init(Arc::default))
+}
+
+fn index(id: NodeId) -> usize {
+    usize::try_from(id.get()).expect("a small id") - 1
+}
+
+impl<H: Hop> Cluster<H> {
+    /// As [`Group::cold`], with any number of voters.
+    #[must_use]
+    pub fn of(voters: usize) -> Self {
+        let ids = 1..=voters as u64;
+        let membership = Membership::of_voters(ids.clone()).expect("a legal membership");
+        let start = |id| {
+            let identity = Identity { group: GroupId(1), node: NodeId(id) };
+            let stored = Stored::found(identity, membership.clone());
+            let mut node = Node::new(config(), stored, LogIndex(0)).expect("a first start");
+            node.tick(Tick(0));
+            node
+        };
+        Self {
+            nodes: ids.map(start).collect(),
+            touched: vec![true; voters],
+            commands: vec![0; voters],
+            payload_bytes: vec![0; voters],
+            network: VecDeque::new(),
+            cut: None,
+            now: Tick(0),
+            hop: PhantomData,
+        }
+    }
+
+    /// A node.
+    #[must_use]
+    pub fn node(&self, node: usize) -> &Node {
+        &self.nodes[node]
+    }
+
+    /// A node, to ask it something that may change it.
+    pub fn node_mut(&mut self, node: usize) -> &mut Node {
+        &mut self.nodes[node]
+    }
+
+    /// Bytes of all payloads that a node has applied.
+    #[must_use]
+    pub fn payload_bytes(&self, node: usize) -> u64 {
+        self.payload_bytes[node]
+    }
+
+    fn drain(&mut self, at: usize) {
+        let node = &mut self.nodes[at];
+        while let Some(output) = node.poll_output() {
+            match output {
+                Output::Send(message) => {
+                    if self.cut.is_none_or(|cut| cut != message.to() && cut != message.from()) {
+                        self.network.push_back(H::pack(message));
+                    }
+                }
+                Output::Persist(write) => node.persisted(write.id).expect("a write just made"),
+                Output::Apply(committed) => {
+                    for command in committed.commands() {
+                        self.commands[at] += 1;
+                        self.payload_bytes[at] += command.payload.len() as u64;
+                    }
+                    node.applied(committed.last()).expect("entries just handed out");
+                }
+                Output::Event(_) => {}
+                other => panic!("no job leads to {other:?}"),
+            }
+        }
+    }
+}
+
+impl<H: Hop> Group for Cluster<H> {
+    type Node = Node;
+
+    const NAME: &'static str = "raftcore";
+
+    fn cold() -> Self {
+        Self::of(NODES)
+    }
+
+    fn campaign(&mut self) {
+        // The write of the start comes first: nobody votes before it is durable.
+        self.nodes[0].campaign().expect("a voter without a leader");
+        self.touched[0] = true;
+    }
+
+    fn propose(&mut self, payload: &[u8]) {
+        self.nodes[0].propose(payload).expect("a leader with room");
+        self.touched[0] = true;
+    }
+
+    fn heartbeat(&mut self) {
+        self.now = self.nodes[0].deadline().map_or(self.now, |deadline| deadline.max(self.now));
+        self.nodes[0].tick(self.now);
+        self.touched[0] = true;
+    }
+
+    fn poll(&mut self) {
+        for at in 0..self.nodes.len() {
+            if core::mem::take(&mut self.touched[at]) {
+                self.drain(at);
+            }
+        }
+    }
+
+    fn deliver(&mut self, count: usize) {
+        for packet in self.network.drain(..count) {
+            let message = H::unpack(packet);
+            let to = index(message.to());
+            self.nodes[to].receive(message).expect("a message of this group");
+            self.touched[to] = true;
+        }
+    }
+
+    fn in_transit(&self) -> usize {
+        self.network.len()
+    }
+
+    fn cut(&mut self, node: Option<usize>) {
+        self.cut = node.map(|node| self.nodes[node].identity().node);
+    }
+
+    fn commands(&self, node: usize) -> u64 {
+        self.commands[node]
+    }
+
+    fn applied(&self, node: usize) -> u64 {
+        self.nodes[node].applied_index().get()
+    }
+
+    fn has_work(&self, node: usize) -> bool {
+        self.nodes[node].has_output()
+    }
+
+    fn trim(&mut self, node: usize) {
+        self.nodes[node].trim(0);
+    }
+
+    fn into_node(mut self, node: usize) -> Node {
+        self.nodes.swap_remove(node)
+    }
+}
+
+/// J7: a leader and the replies that are still to come to it.
+#[derive(Clone, Debug)]
+pub struct Acks {
+    leader: Node,
+    replies: VecDeque<Message>,
+}
+
+impl Acks {
+    /// A leader of `voters` that has all replies for `count` single entries but those of one
+    /// follower, whose every reply moves the commit index by one.
+    #[must_use]
+    pub fn new(voters: usize, count: usize) -> Self {
+        let mut cluster = Cluster::<Direct>::of(voters);
+        cluster.campaign();
+        cluster.settle();
+        assert_eq!(cluster.nodes[0].role(), RoleName::Leader);
+        let mut replies = Vec::new();
+        for _ in 0..count {
+            cluster.propose(&[7; 16]);
+            cluster.poll();
+            cluster.deliver(voters - 1);
+            cluster.poll();
+            replies.extend(cluster.network.drain(..));
+        }
+        assert_eq!(replies.len(), count * (voters - 1));
+        // The leader counts itself, so all but one of the others in a bare majority.
+        let decider = NodeId(voters as u64 / 2 + 1);
+        let mut leader = cluster.into_node(0);
+        let (early, rest): (Vec<_>, Vec<_>) =
+            replies.into_iter().partition(|reply| reply.from() < decider);
+        for reply in early {
+            leader.receive(reply).expect("a reply to this leader");
+        }
+        while leader.poll_output().is_some() {}
+        let replies = rest.into_iter().filter(|reply| reply.from() == decider).collect();
+        Self { leader, replies }
+    }
+
+    /// How many replies are left.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.replies.len()
+    }
+
+    /// Hands in the next reply; gives how far it moved the commit index.
+    pub fn deliver_next(&mut self) -> u64 {
+        let Some(reply) = self.replies.pop_front() else { return 0 };
+        let before = self.leader.commit_index();
+        self.leader.receive(reply).expect("a reply to this leader");
+        self.leader.commit_index().since(before)
+    }
+
+    /// Takes all outputs of the leader and drops them.
+    pub fn drop_outputs(&mut self) {
+        while self.leader.poll_output().is_some() {}
+    }
+}
+
+/// J8: the frame of one append of 64 entries of 256 B, and a follower that waits for it.
+#[derive(Debug)]
+pub struct Frames {
+    frame: Bytes,
+    follower: Node,
+}
+
+impl Frames {
+    /// Entries in the append.
+    pub const ENTRIES: usize = 64;
+
+    /// The append as a leader makes it.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut cluster: Cluster<Direct> = crate::jobs::warmed(16);
+        // A batch may be cut where a block of the log is full; the next one is whole.
+        for _ in 0..10 {
+            for _ in 0..Self::ENTRIES {
+                cluster.propose(&[7; 256]);
+            }
+            cluster.poll();
+            let whole = cluster.network.iter().find(|message| {
+                matches!(message.body(), Body::Append(append) if append.entries.len() == Self::ENTRIES)
+            });
+            if let Some(message) = whole {
+                let frame = message.encode().to_bytes();
+                let to = index(message.to());
+                return Self { frame, follower: cluster.into_node(to) };
+            }
+            cluster.settle();
+        }
+        panic!("no append holds {} entries of 256 B", Self::ENTRIES)
+    }
+
+    /// Length of the frame, in bytes.
+    #[must_use]
+    pub fn wire_bytes(&self) -> usize {
+        self.frame.len()
+    }
+
+    /// Reads the frame.
+    #[must_use]
+    pub fn decode(&self) -> Message {
+        Message::decode(self.frame.clone()).expect("a frame just encoded")
+    }
+
+    /// A follower to receive the message.
+    #[must_use]
+    pub fn follower(&self) -> Node {
+        self.follower.clone()
+    }
+
+    /// Reads the frame and hands it to a follower, which checks the checksums and keeps the
+    /// entries.
+    pub fn decode_and_receive(&self, follower: &mut Node) {
+        follower.receive(self.decode()).expect("an append that fits");
+    }
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,261 @@
+//! raft-rs as a [`Group`]: `RawNode` over `MemStorage`, default codec, driven as its guide says.
+
+use core::marker::PhantomData;
+use protobuf::Message as _;
+use raft::eraftpb::{Entry, Message, MessageType};
+use raft::storage::MemStorage;
+use raft::{Config, RawNode};
+use std::collections::VecDeque;
+
+use crate::cluster::{Direct, Framed};
+use crate::group::{Group, NODES};
+
+/// How messages of raft-rs travel.
+pub trait PeerHop {
+    /// A message under way.
+    type Packet;
+    /// What the sender does.
+    fn pack(message: Message) -> Self::Packet;
+    /// What the receiver does.
+    fn unpack(packet: Self::Packet) -> Message;
+}
+
+impl PeerHop for Direct {
+    type Packet = Message;
+
+    fn pack(message: Message) -> Message {
+        message
+    }
+
+    fn unpack(packet: Message) -> Message {
+        packet
+    }
+}
+
+impl PeerHop for Framed {
+    type Packet = Vec<u8>;
+
+    fn pack(message: Message) -> Vec<u8> {
+        message.write_to_bytes().expect("a complete message")
+    }
+
+    fn unpack(packet: Vec<u8>) -> Message {
+        Message::parse_from_bytes(&packet).expect("a message just encoded")
+    }
+}
+
+/// raft-rs nodes and the queue between them.
+pub struct RaftRs<H: PeerHop = Direct> {
+    nodes: Vec<RawNode<MemStorage>>,
+    road: Road<H>,
+    touched: Vec<bool>,
+    commands: Vec<u64>,
+    payload_bytes: Vec<u64>,
+}
+
+struct Road<H: PeerHop> {
+    packets: VecDeque<H::Packet>,
+    cut: Option<u64>,
+    hop: PhantomData<H>,
+}
+
+impl<H: PeerHop> Road<H> {
+    fn send(&mut self, messages: Vec<Message>) {
+        for message in messages {
+            if self.cut.is_none_or(|cut| cut != message.to && cut != message.from) {
+                self.packets.push_back(H::pack(message));
+            }
+        }
+    }
+}
+
+/// The timings and limits of raftcore's defaults.
+fn config(id: u64) -> Config {
+    let ours = raftcore::Config::default();
+    Config {
+        id,
+        election_tick: ours.election_ticks_min as usize,
+        heartbeat_tick: ours.heartbeat_ticks as usize,
+        max_size_per_msg: ours.max_append_bytes as u64,
+        max_inflight_msgs: ours.max_in_flight_messages,
+        max_committed_size_per_ready: ours.max_apply_bytes as u64,
+        check_quorum: true,
+        pre_vote: true,
+        ..Config::default()
+    }
+}
+
+impl<H: PeerHop> RaftRs<H> {
+    /// Proposes several payloads in one call.
+    pub fn propose_together(&mut self, payload: &[u8], count: u64) {
+        let entry = || Entry { data: payload.to_vec().into(), ..Entry::default() };
+        let mut message = Message { from: 1, ..Message::default() };
+        message.set_msg_type(MessageType::MsgPropose);
+        message.entries = (0..count).map(|_| entry()).collect::<Vec<_>>().into();
+        self.nodes[0].step(message).expect("a leader with room");
+        self.touched[0] = true;
+    }
+
+    /// Bytes of all payloads that a node has applied.
+    #[must_use]
+    pub fn payload_bytes(&self, node: usize) -> u64 {
+        self.payload_bytes[node]
+    }
+
+    fn apply(&mut self, at: usize, entries: Vec<Entry>) {
+        for entry in entries {
+            if !entry.data.is_empty() {
+                self.commands[at] += 1;
+                self.payload_bytes[at] += entry.data.len() as u64;
+            }
+        }
+    }
+
+    fn drain(&mut self, at: usize) {
+        while self.nodes[at].has_ready() {
+            let node = &mut self.nodes[at];
+            let mut ready = node.ready();
+            self.road.send(ready.take_messages());
+            let committed = ready.take_committed_entries();
+            {
+                let mut store = node.mut_store().wl();
+                store.append(ready.entries()).expect("entries that follow");
+                if let Some(hard_state) = ready.hs() {
+                    store.set_hardstate(hard_state.clone());
+                }
+            }
+            self.road.send(ready.take_persisted_messages());
+            let mut light = node.advance(ready);
+            if let Some(commit) = light.commit_index() {
+                node.mut_store().wl().mut_hard_state().set_commit(commit);
+            }
+            self.road.send(light.take_messages());
+            let more = light.take_committed_entries();
+            node.advance_apply();
+            self.apply(at, committed);
+            self.apply(at, more);
+        }
+    }
+}
+
+impl<H: PeerHop> Group for RaftRs<H> {
+    type Node = RawNode<MemStorage>;
+
+    const NAME: &'static str = "raft-rs";
+
+    fn cold() -> Self {
+        let logger = slog::Logger::root(slog::Discard, slog::o!());
+        let ids: Vec<u64> = (1..=NODES as u64).collect();
+        let start = |&id| {
+            let store = MemStorage::new_with_conf_state((ids.clone(), vec![]));
+            RawNode::new(&config(id), store, &logger).expect("a legal configuration")
+        };
+        Self {
+            nodes: ids.iter().map(start).collect(),
+            road: Road { packets: VecDeque::new(), cut: None, hop: PhantomData },
+            touched: vec![true; NODES],
+            commands: vec![0; NODES],
+            payload_bytes: vec![0; NODES],
+        }
+    }
+
+    fn campaign(&mut self) {
+        self.nodes[0].campaign().expect("a voter");
+        self.touched[0] = true;
+    }
+
+    fn propose(&mut self, payload: &[u8]) {
+        self.nodes[0].propose(vec![], payload.to_vec()).expect("a leader with room");
+        self.touched[0] = true;
+    }
+
+    fn heartbeat(&mut self) {
+        for _ in 0..raftcore::Config::default().heartbeat_ticks {
+            self.nodes[0].tick();
+        }
+        self.touched[0] = true;
+    }
+
+    fn poll(&mut self) {
+        for at in 0..self.nodes.len() {
+            if core::mem::take(&mut self.touched[at]) {
+                self.drain(at);
+            }
+        }
+    }
+
+    fn deliver(&mut self, count: usize) {
+        for packet in self.road.packets.drain(..count) {
+            let message = H::unpack(packet);
+            let to = usize::try_from(message.to).expect("a small id") - 1;
+            self.nodes[to].step(message).expect("a message of this group");
+            self.touched[to] = true;
+        }
+    }
+
+    fn in_transit(&self) -> usize {
+        self.road.packets.len()
+    }
+
+    fn cut(&mut self, node: Option<usize>) {
+        self.road.cut = node.map(|node| self.nodes[node].raft.id);
+    }
+
+    fn commands(&self, node: usize) -> u64 {
+        self.commands[node]
+    }
+
+    fn applied(&self, node: usize) -> u64 {
+        self.nodes[node].raft.raft_log.applied
+    }
+
+    fn has_work(&self, node: usize) -> bool {
+        self.nodes[node].has_ready()
+    }
+
+    fn trim(&mut self, node: usize) {
+        let applied = self.applied(node);
+        self.nodes[node].mut_store().wl().compact(applied).expect("an applied entry");
+    }
+
+    fn into_node(mut self, node: usize) -> RawNode<MemStorage> {
+        self.nodes.swap_remove(node)
+    }
+}
+
+/// J8: one append of 64 entries of 256 B.
+pub struct RaftRsFrames {
+    frame: Vec<u8>,
+}
+
+impl RaftRsFrames {
+    /// The append as a leader makes it.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut group: RaftRs<Direct> = crate::jobs::warmed(16);
+        group.propose_together(&[7; 256], 64);
+        group.poll();
+        let mut packets = group.road.packets.into_iter();
+        let whole = packets.find(|message| message.entries.len() == 64);
+        let message = whole.expect("an append of all entries");
+        Self { frame: Framed::pack(message) }
+    }
+
+    /// Length of the message, in bytes.
+    #[must_use]
+    pub fn wire_bytes(&self) -> usize {
+        self.frame.len()
+    }
+
+    /// Reads the message.
+    #[must_use]
+    pub fn decode(&self) -> Message {
+        Message::parse_from_bytes(&self.frame).expect("a message just encoded")
+    }
+}
+
+impl Default for RaftRsFrames {
+    fn default() -> Self {
+        Self::new()
+    }
+}
