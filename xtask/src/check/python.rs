@@ -1,0 +1,47 @@
+//! Installs the Python package into an environment of its own and runs its tests.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::Outcome::{self, Passed, Skipped};
+use crate::shell::{Shell, exists, program, target};
+
+const PACKAGE: &str = "bindings/python";
+
+pub(super) fn run(shell: &mut Shell) -> Result<Outcome> {
+    if !exists("python3") {
+        return Ok(Skipped("python3 is missing (Debian package python3)".to_owned()));
+    }
+    let environment = target().join("python");
+    let mut create = program("python3");
+    if shell.run(create.args(["-m", "venv", "--clear"]).arg(&environment)).is_err() {
+        let reason = "`python3 -m venv` fails (Debian package python3-venv is missing)";
+        return Ok(Skipped(reason.to_owned()));
+    }
+    let tools = ["maturin>=1.9,<2", "pytest>=8", "mypy>=1.15"];
+    if shell.run(pip(&environment).args(tools)).is_err() {
+        return Ok(Skipped(format!("pip cannot fetch {}", tools.join(", "))));
+    }
+    let mut install = pip(&environment);
+    install.args(["--no-build-isolation", "--no-deps"]).arg(format!("./{PACKAGE}"));
+    shell.run(install.env("CARGO_TARGET_DIR", target()))?;
+    let python = environment.join("bin/python");
+    // From its own folder, so that the installed package is tested and not the sources.
+    shell.run(program(&python).args([
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "bindings/python/tests",
+    ]))?;
+    Ok(Passed)
+}
+
+fn pip(environment: &Path) -> Command {
+    let mut pip = program(environment.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    pip
+}

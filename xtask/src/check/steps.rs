@@ -1,0 +1,109 @@
+//! What the steps do.
+//!
+//! Their order shares what is built: the lints and the documents use one set of artefacts, all
+//! tests and benches a second, everything in release a third.
+
+use anyhow::Result;
+
+use super::Outcome::{Passed, Skipped};
+use super::{Outcome, Step, no_std, python};
+use crate::shell::{Shell, cargo, exists, program, target};
+use crate::{header, tidy};
+
+/// All steps, in the order in which they run.
+pub(super) const ALL: &[Step] = &[
+    Step { name: "format", what: "the code is formatted", run: format },
+    Step { name: "tidy", what: "files and functions are short, nothing is left over", run: tidy },
+    Step { name: "clippy", what: "clippy finds nothing", run: clippy },
+    Step { name: "docs", what: "the documents build without warnings", run: docs },
+    Step { name: "header", what: "include/raftcore.h is what raft-ffi says", run: header },
+    Step { name: "test", what: "all tests and the examples in the documents pass", run: test },
+    Step { name: "bench", what: "the benches run, as tests", run: bench },
+    Step {
+        name: "no-std",
+        what: "the core runs in a C program without any library",
+        run: no_std::linked,
+    },
+    Step {
+        name: "bare-metal",
+        what: "the core builds for a bare-metal target",
+        run: no_std::bare_metal,
+    },
+    Step { name: "simulate", what: "200 simulated clusters keep every property", run: simulate },
+    Step {
+        name: "put-back",
+        what: "the simulator finds the bugs that are put back",
+        run: put_back,
+    },
+    Step { name: "c", what: "the C program runs", run: c },
+    Step {
+        name: "python",
+        what: "the Python package installs and its tests pass",
+        run: python::run,
+    },
+];
+
+fn format(shell: &mut Shell) -> Result<Outcome> {
+    shell.run(&mut cargo(["fmt", "--all", "--check"]))?;
+    shell.run(&mut cargo(["fmt", "--manifest-path", no_std::MANIFEST, "--check"]))?;
+    Ok(Passed)
+}
+
+fn tidy(_: &mut Shell) -> Result<Outcome> {
+    tidy::check()?;
+    Ok(Passed)
+}
+
+fn clippy(shell: &mut Shell) -> Result<Outcome> {
+    let core = ["-p", "raftcore", "--features", "put-back,inspect"];
+    let simulator = ["-p", "raftcore-sim", "--features", "put-back"];
+    for packages in [&["--workspace"][..], &core, &simulator] {
+        let mut command = cargo(["clippy", "--all-targets", "--locked"]);
+        shell.run(command.args(packages).args(["--", "-D", "warnings"]))?;
+    }
+    Ok(Passed)
+}
+
+fn docs(shell: &mut Shell) -> Result<Outcome> {
+    // Only libraries: the program and the core share their name, and so their folder.
+    let mut command = cargo(["doc", "--workspace", "--lib", "--no-deps", "--locked"]);
+    shell.run(command.env("RUSTDOCFLAGS", "-D warnings"))?;
+    Ok(Passed)
+}
+
+fn header(_: &mut Shell) -> Result<Outcome> {
+    header::check()?;
+    Ok(Passed)
+}
+
+fn test(shell: &mut Shell) -> Result<Outcome> {
+    shell.run(&mut cargo(["test", "--workspace", "--locked"]))?;
+    Ok(Passed)
+}
+
+fn bench(shell: &mut Shell) -> Result<Outcome> {
+    // The whole workspace, so that what the tests built is used again.
+    shell.run(&mut cargo(["test", "--workspace", "--benches", "--locked"]))?;
+    Ok(Passed)
+}
+
+fn simulate(shell: &mut Shell) -> Result<Outcome> {
+    shell.run(&mut cargo(["build", "--release", "-p", "raftcore-server", "--locked"]))?;
+    let mut command = program(target().join("release/raftcore"));
+    shell.run(command.args(["simulate", "--seeds", "200"]))?;
+    Ok(Passed)
+}
+
+fn put_back(shell: &mut Shell) -> Result<Outcome> {
+    let mut command = cargo(["test", "--release", "-p", "raftcore-sim", "--locked"]);
+    shell.run(command.args(["--features", "put-back", "--test", "put_back"]))?;
+    Ok(Passed)
+}
+
+fn c(shell: &mut Shell) -> Result<Outcome> {
+    if !exists("gcc") {
+        return Ok(Skipped("gcc is missing (Debian package gcc)".to_owned()));
+    }
+    shell.run(&mut program("raft-ffi/tests/c/run.sh"))?;
+    Ok(Passed)
+}
