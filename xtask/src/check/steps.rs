@@ -44,8 +44,15 @@ pub(super) const ALL: &[Step] = &[
 ];
 
 fn format(shell: &mut Shell) -> Result<Outcome> {
-    shell.run(&mut cargo(["fmt", "--all", "--check"]))?;
-    shell.run(&mut cargo(["fmt", "--manifest-path", no_std::MANIFEST, "--check"]))?;
+    shell.run(&mut cargo(["fmt", "--all", "--check", "--", "--color=never"]))?;
+    shell.run(&mut cargo([
+        "fmt",
+        "--manifest-path",
+        no_std::MANIFEST,
+        "--check",
+        "--",
+        "--color=never",
+    ]))?;
     Ok(Passed)
 }
 

@@ -6,6 +6,7 @@ mod load;
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Instant;
 
@@ -26,6 +27,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 1000)]
     #[arg(value_parser = clap::value_parser!(u64).range(10..=1_000_000))]
     writes: u64,
+    /// Use this server instead of building one.
+    #[arg(long, value_name = "PATH")]
+    program: Option<PathBuf>,
 }
 
 /// Set by Ctrl-C and by the first failure; everything that waits looks at it, so that the servers
@@ -45,13 +49,8 @@ fn interrupted() -> Result<()> {
 /// Says what did not come true; no server is left running.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?;
-    println!("building the server");
-    let build = ["build", "--release", "-p", "raftcore-server", "--locked"];
-    let status = cargo(build).status()?;
-    ensure!(status.success(), "the server does not build");
-    interrupted()?;
-
-    let mut cluster = Cluster::new(target().join("release/raftcore"), 3)?;
+    let program = arguments.program.clone().map_or_else(build, Ok)?;
+    let mut cluster = Cluster::new(program, 3)?;
     let shown = cluster.start().and_then(|()| show(&mut cluster, arguments.writes));
     if let Err(error) = shown.and_then(|()| cluster.stop()) {
         for server in &cluster.servers {
@@ -61,6 +60,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     println!("demo: ok");
     Ok(())
+}
+
+/// Builds the server.
+fn build() -> Result<PathBuf> {
+    println!("building the server");
+    let arguments = ["build", "--release", "-p", "raftcore-server", "--locked"];
+    let status = cargo(arguments).status()?;
+    interrupted()?;
+    ensure!(status.success(), "the server does not build");
+    Ok(target().join("release/raftcore"))
 }
 
 /// The demonstration itself, on servers that run.
