@@ -1,0 +1,121 @@
+//! The command line: one module per group of commands, one place for exit codes.
+
+mod client;
+mod exit;
+mod node;
+mod run;
+mod simulate;
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+pub(crate) use exit::{Code, Fail};
+
+/// A replicated key-value cluster over raftcore.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = AFTER_HELP, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// What to log to stderr, as in `info` or `raftcore_server=debug`; RUST_LOG says the same
+    /// [default: warn]
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  raftcore run                       three nodes on this machine, until Ctrl-C
+  raftcore send '{\"y\": 7}'           put a key; success means committed and applied
+  raftcore get y                     read it, never older than an acknowledged write
+  raftcore status                    the nodes at a glance
+  raftcore simulate --seeds 100      a hundred simulated clusters with faults
+
+Exit codes:
+   0  done
+   1  something else failed
+   2  wrong flags or settings file
+   3  an address is in use or cannot be listened on
+   4  the data folder cannot be used
+   5  the data folder is used by another process
+   6  the data belong to another node or group
+   7  the data are damaged
+   8  the node stopped itself: its disk failed or it halted
+  10  there is no leader; nothing was changed
+  11  no node answers; nothing was changed
+  12  the outcome is unknown: applied or not, nobody can tell
+  13  there is no such key
+  14  the request was refused: wrong JSON, or too large
+  15  the simulation found a violation";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a local cluster: one process per node, until Ctrl-C
+    Run(run::Run),
+    /// Run one node
+    Node(node::Node),
+    /// Put one or many keys
+    Send(client::Send),
+    /// Read a key
+    Get(client::Get),
+    /// Remove a key
+    Delete(client::Delete),
+    /// Show the nodes
+    Status(client::Status),
+    /// Run simulated clusters with faults and check every step
+    Simulate(simulate::Simulate),
+}
+
+/// Runs the program and gives its exit code.
+pub(crate) fn main() -> ExitCode {
+    let Cli { command, log } = Cli::parse();
+    let done = start_log(log.as_deref()).and_then(|()| match command {
+        Command::Run(run) => block_on(run.run()),
+        Command::Node(node) => block_on(node.run()),
+        Command::Send(send) => block_on(send.run()),
+        Command::Get(get) => block_on(get.run()),
+        Command::Delete(delete) => block_on(delete.run()),
+        Command::Status(status) => block_on(status.run()),
+        Command::Simulate(simulate) => simulate.run(),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Fail { code, message }) => {
+            let _ = writeln!(std::io::stderr(), "raftcore: {message}");
+            code.into()
+        }
+    }
+}
+
+fn start_log(filter: Option<&str>) -> Result<(), Fail> {
+    let filter = match filter {
+        Some(filter) => EnvFilter::try_new(filter)
+            .map_err(|error| Fail::new(Code::Usage, format!("--log {filter}: {error}")))?,
+        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")),
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    Ok(())
+}
+
+fn block_on(work: impl Future<Output = Result<(), Fail>>) -> Result<(), Fail> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|error| Fail::new(Code::Other, format!("no runtime: {error}")))?;
+    let done = runtime.block_on(work);
+    // A thread that waits for stdin cannot be interrupted.
+    runtime.shutdown_background();
+    done
+}
+
+/// Prints one line at once; a reader that is gone is no reason to fail.
+pub(crate) fn say(line: impl core::fmt::Display) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
