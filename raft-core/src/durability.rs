@@ -208,6 +208,10 @@ impl Mail {
         self.merged
     }
 
+    pub(crate) const fn forget_merged(&mut self) {
+        self.merged = 0;
+    }
+
     pub(crate) fn post(&mut self, message: Message, claim: Claim) {
         let same = |(_, other): &&mut (Claim, Message)| {
             other.to == message.to && other.kind() == message.kind()

@@ -1,4 +1,71 @@
-//! Raft as a value.
+//! Raft as a value: a state machine that takes inputs (messages, ticks, proposals), gives outputs
+//! (messages to send, writes to persist, entries to apply), and does nothing else: no sockets, no
+//! disk, no clock, no threads, no callbacks. Chapters and sections named in these docs are those of
+//! the Raft paper (Ongaro, Ousterhout 2014) and of Ongaro's thesis.
+//!
+//! # What the caller promises
+//!
+//! 1. Carry out `Persist` outputs in the order given. `persisted(id)` means: every write up to `id`
+//!    survives a crash. The bytes of a snapshot are durable before `snapshot_taken`.
+//! 2. Start a node only from what it last persisted; one copy; never again under an id whose disk
+//!    was lost. Found a group once.
+//! 3. Apply in order and deterministically, from the `applied` given at start; call `applied(i)`
+//!    when it is done.
+//!
+//! Everything else is the library's duty. Dropping, delaying, repeating or reordering messages,
+//! forgetting to poll, acknowledging late or twice: these cost time, never safety.
+//!
+//! # A cluster in one thread
+//!
+//! ```
+//! use raftcore::{
+//!     Config, GroupId, Identity, LogIndex, Membership, Node, NodeId, Output, Stored, Tick,
+//! };
+//!
+//! let membership = Membership::of_voters([1, 2, 3])?;
+//! let mut nodes = Vec::new();
+//! for id in 1..=3 {
+//!     let identity = Identity { group: GroupId(1), node: NodeId(id) };
+//!     let stored = Stored::found(identity, membership.clone());
+//!     nodes.push(Node::new(Config::default(), stored, LogIndex(0))?);
+//! }
+//!
+//! let mut applied = 0;
+//! let mut proposed = false;
+//! for now in 0.. {
+//!     let mut messages = Vec::new();
+//!     for node in &mut nodes {
+//!         node.tick(Tick(now));
+//!         while let Some(output) = node.poll_output() {
+//!             match output {
+//!                 Output::Send(message) => messages.push(message),
+//!                 Output::Persist(write) => node.persisted(write.id)?, // after it is on disk
+//!                 Output::Apply(committed) => {
+//!                     applied += committed.commands().count();
+//!                     node.applied(committed.last())?;
+//!                 }
+//!                 _ => {} // events; a halted node
+//!             }
+//!         }
+//!         proposed = proposed || node.propose(b"y = 7").is_ok(); // only the leader takes it
+//!     }
+//!     for message in messages {
+//!         let to = message.to().get() as usize - 1;
+//!         nodes[to].receive(message)?;
+//!     }
+//!     if applied == 3 {
+//!         break; // on all three
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Errors
+//!
+//! Three kinds, three types: [`Misuse`] is yours, [`RejectedMessage`] is theirs, [`Refused`] is "not
+//! now". None changes anything. A node never panics on what a peer, a disk or a caller gives it; if a
+//! promise below it was broken it halts, which is a value too ([`Output::Halted`]). Running out of
+//! memory aborts, as in all of `alloc`.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -68,3 +135,8 @@ pub use types::{
     ChunkId, EntryId, GroupId, HardState, Identity, Incarnation, LogIndex, LogReadId, NodeId,
     ReadId, SnapshotId, Term, Tick, WriteId,
 };
+
+/// The README's examples are compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -1,1 +1,228 @@
+//! The log against a plain vector of entries.
 
+use alloc::vec;
+use alloc::vec::Vec;
+use proptest::prelude::*;
+
+use super::*;
+
+const GROUP: GroupId = GroupId(3);
+
+fn empty() -> Log {
+    Log::after(GROUP, Point { checksum: 99, ..Point::default() })
+}
+
+fn command(log: &mut Log, term: u64, payload: &[u8]) {
+    log.append(Term(term), EntryKind::Command, payload);
+}
+
+fn payloads(entries: &Entries) -> Vec<Vec<u8>> {
+    entries.iter().map(|entry| entry.payload.to_vec()).collect()
+}
+
+/// All entries from `from` on, through as many slices as it takes.
+fn all_from(log: &mut Log, from: u64, max_bytes: usize) -> Vec<(EntryId, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut next = LogIndex(from);
+    while next <= log.last_index() {
+        let entries = log.slice(next, log.last_index(), max_bytes);
+        assert!(!entries.is_empty(), "no entry at {next}");
+        assert_eq!(entries.first(), next);
+        found.extend(entries.iter().map(|entry| (entry.id, entry.payload.to_vec())));
+        next = entries.last().next();
+    }
+    found
+}
+
+#[test]
+fn an_appended_entry_is_found_by_its_index() {
+    let mut log = empty();
+    for number in 0..1000u32 {
+        command(&mut log, 1 + u64::from(number) / 300, &number.to_le_bytes());
+    }
+    let entry = log.entry(LogIndex(700)).unwrap();
+    assert_eq!(entry.payload, 699u32.to_le_bytes());
+    assert_eq!(entry.id.term, Term(3));
+    assert_eq!(log.entry(LogIndex(0)), None);
+    assert_eq!(log.entry(LogIndex(1001)), None);
+    assert_eq!(log.term(LogIndex(300)), Some(Term(1)));
+    assert_eq!(log.term(LogIndex(301)), Some(Term(2)));
+    assert_eq!(log.term(LogIndex(0)), Some(Term(0)));
+    assert_eq!(log.term(LogIndex(1001)), None);
+}
+
+#[test]
+fn a_slice_ends_at_its_limit_but_gives_one_entry_at_least() {
+    let mut log = empty();
+    (0..10).for_each(|_| command(&mut log, 1, &[7; 30]));
+    assert_eq!(log.slice(LogIndex(1), LogIndex(10), 1).len(), 1);
+    assert_eq!(log.slice(LogIndex(1), LogIndex(10), 120).len(), 3);
+    assert_eq!(log.slice(LogIndex(4), LogIndex(6), usize::MAX).len(), 3);
+    assert!(log.slice(LogIndex(11), LogIndex(20), 1000).is_empty());
+    assert!(log.slice(LogIndex(0), LogIndex(3), 1000).is_empty());
+}
+
+#[test]
+fn small_runs_are_gathered_into_one_slice() {
+    let mut log = empty();
+    command(&mut log, 1, &[0; BUFFER_BYTES_MAX]);
+    for number in 2..=100u8 {
+        command(&mut log, 1, &[number]);
+        log.slice(log.last_index(), log.last_index(), 10);
+    }
+    let entries = log.slice(LogIndex(20), LogIndex(90), usize::MAX);
+    assert_eq!(entries.len(), 71);
+    assert_eq!(payloads(&entries)[70], [90]);
+}
+
+#[test]
+fn a_large_run_is_shared_not_copied() {
+    let mut log = empty();
+    command(&mut log, 1, &[0; BUFFER_BYTES_MAX]);
+    (0..100).for_each(|_| command(&mut log, 1, &[1; 200]));
+    let first = log.slice(LogIndex(2), LogIndex(101), usize::MAX);
+    let again = log.slice(LogIndex(2), LogIndex(101), usize::MAX);
+    assert_eq!(first.len(), 100);
+    assert_eq!(first.bytes().as_ptr(), again.bytes().as_ptr());
+}
+
+#[test]
+fn where_two_logs_may_agree_is_found_by_term() {
+    let mut log = empty();
+    for term in [1, 1, 1, 4, 4, 5] {
+        command(&mut log, term, b"x");
+    }
+    let at = |index, term| log.last_within(LogIndex(index), Term(term)).index.0;
+    assert_eq!(at(6, 5), 6);
+    assert_eq!(at(9, 4), 5);
+    assert_eq!(at(6, 3), 3);
+    assert_eq!(at(2, 9), 2);
+    assert_eq!(at(6, 0), 0);
+}
+
+#[test]
+fn the_chain_depends_on_every_field() {
+    let id = EntryId { term: Term(2), index: LogIndex(5) };
+    let of = crate::entries::checksum;
+    let usual = of(GROUP, id, EntryKind::Command, b"abc", 1);
+    let others = [
+        of(GroupId(4), id, EntryKind::Command, b"abc", 1),
+        of(GROUP, EntryId { term: Term(3), ..id }, EntryKind::Command, b"abc", 1),
+        of(GROUP, EntryId { index: LogIndex(6), ..id }, EntryKind::Command, b"abc", 1),
+        of(GROUP, id, EntryKind::Noop, b"abc", 1),
+        of(GROUP, id, EntryKind::Command, b"abd", 1),
+        of(GROUP, id, EntryKind::Command, b"abc\0", 1),
+        of(GROUP, id, EntryKind::Command, b"abc", 2),
+    ];
+    assert!(others.iter().all(|other| *other != usual));
+}
+
+#[test]
+fn a_flipped_bit_in_a_run_is_found() {
+    let mut log = empty();
+    (0..8).for_each(|_| command(&mut log, 1, b"payload"));
+    let run = log.slice(LogIndex(1), LogIndex(8), usize::MAX);
+    let before = log.base();
+    assert_eq!(Log::verify(GROUP, before, &run), Ok(log.last()));
+    for bit in 0..run.bytes().len() * 8 {
+        let mut bytes = run.bytes().to_vec();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(run) = Entries::decode(LogIndex(1), 8, bytes.into()) {
+            assert!(Log::verify(GROUP, before, &run).is_err(), "bit {bit}");
+        }
+    }
+}
+
+#[test]
+fn capacity_follows_the_entries_at_one_small_entry_a_run() {
+    let mut log = empty();
+    let mut bytes = 0;
+    for _ in 0..100_000 {
+        bytes += log.append(Term(1), EntryKind::Command, &[1; 16]).1;
+        log.slice(log.last_index(), log.last_index(), 100);
+    }
+    assert!(log.capacity() < bytes * 5 / 4 + (128 << 10), "{} for {bytes}", log.capacity());
+    assert!(log.capacity() >= bytes);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Append { raises: bool, bytes: usize },
+    Extend { entries: usize, bytes: usize },
+    Truncate { back: u64 },
+    Slice { back: u64, max_bytes: usize },
+    Trim,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (any::<bool>(), 0..300usize).prop_map(|(raises, bytes)| Step::Append { raises, bytes }),
+        2 => (1..50usize, 0..4000usize).prop_map(|(entries, bytes)| Step::Extend { entries, bytes }),
+        1 => (0..80u64).prop_map(|back| Step::Truncate { back }),
+        4 => (0..60u64, 0..9000usize).prop_map(|(back, max_bytes)| Step::Slice { back, max_bytes }),
+        1 => Just(Step::Trim),
+    ];
+    proptest::collection::vec(step, 1..120)
+}
+
+fn perform(log: &mut Log, model: &mut Vec<(EntryId, Vec<u8>)>, step: Step, fill: u8) {
+    let term = log.last().id.term.0.max(1);
+    let next = |model: &Vec<(EntryId, Vec<u8>)>| LogIndex(model.len() as u64 + 1);
+    match step {
+        Step::Append { raises, bytes } => {
+            let payload = vec![fill; bytes];
+            let (id, _) = log.append(Term(term + u64::from(raises)), EntryKind::Command, &payload);
+            assert_eq!(id.index, next(model));
+            model.push((id, payload));
+        }
+        Step::Extend { entries, bytes } => {
+            let mut other = Log::after(GROUP, log.last());
+            for number in 0..entries {
+                let payload = vec![fill; bytes];
+                let term = Term(term + number as u64 / 20);
+                let (id, _) = other.append(term, EntryKind::Command, &payload);
+                model.push((id, payload));
+            }
+            while log.last_index() < other.last_index() {
+                let run = other.slice(log.last_index().next(), other.last_index(), 100_000);
+                let end = Log::verify(GROUP, log.last(), &run).unwrap();
+                log.extend(&run, end);
+            }
+        }
+        Step::Truncate { back } => {
+            let keep = (model.len() as u64).saturating_sub(back);
+            log.truncate(LogIndex(keep + 1));
+            model.truncate(keep as usize);
+        }
+        Step::Slice { back, max_bytes } => {
+            let from = (model.len() as u64).saturating_sub(back).max(1);
+            let found = all_from(log, from, max_bytes);
+            assert_eq!(found, model[(from as usize - 1).min(model.len())..]);
+        }
+        Step::Trim => log.trim(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_log_holds_what_a_plain_vector_holds(steps in steps()) {
+        let mut log = empty();
+        let mut model = Vec::new();
+        for (fill, step) in steps.into_iter().enumerate() {
+            perform(&mut log, &mut model, step, fill as u8);
+            prop_assert_eq!(log.last_index().0, model.len() as u64);
+            if let Some((id, _)) = model.last() {
+                prop_assert_eq!(log.last().id, *id);
+            }
+        }
+        for (id, payload) in &model {
+            let entry = log.entry(id.index).unwrap();
+            prop_assert_eq!(entry.id, *id);
+            prop_assert_eq!(entry.payload, &payload[..]);
+            prop_assert_eq!(log.term(id.index), Some(id.term));
+        }
+        prop_assert_eq!(all_from(&mut log, 1, 5000), model);
+    }
+}

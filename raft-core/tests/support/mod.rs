@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(unreachable_pub, reason = "shared by the test files")]
 
+pub mod wire;
+
 use raftcore::{
     Committed, Config, EntryId, GroupId, Identity, LogIndex, Membership, Message, Node, NodeId,
     Output, RoleName, Stored, Tick, Write,
@@ -24,7 +26,7 @@ pub fn founded(id: u64, voters: impl IntoIterator<Item = u64>) -> Node {
 
 /// All that a node wants done.
 pub fn drain(node: &mut Node) -> Vec<Output> {
-    std::iter::from_fn(|| node.poll_output()).collect()
+    core::iter::from_fn(|| node.poll_output()).collect()
 }
 
 /// Several nodes, the messages between them, and what each stored and applied.
@@ -133,6 +135,17 @@ impl Cluster {
         self.nodes[at] = Node::new(config(), stored, LogIndex(0)).unwrap();
         self.applied[at].clear();
     }
+}
+
+/// Three nodes, the first one leading since term 1, with `commands` committed commands.
+pub fn led_by_1(commands: u64) -> Cluster {
+    let mut cluster = Cluster::new(3);
+    cluster.elect(1);
+    for number in 0..commands {
+        cluster.node(1).propose(format!("command {number}").as_bytes()).unwrap();
+    }
+    cluster.settle();
+    cluster
 }
 
 pub fn fold(disk: &[Write]) -> Stored {
