@@ -20,6 +20,9 @@ use client::{Status, Written};
 use cluster::Cluster;
 use load::Tally;
 
+/// Lines shown of what each server printed, after a failure.
+const LINES_SHOWN: usize = 20;
+
 /// Size of the demonstration.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -32,14 +35,17 @@ pub(crate) struct Arguments {
     program: Option<PathBuf>,
 }
 
-/// Set by Ctrl-C and by the first failure; everything that waits looks at it, so that the servers
-/// are stopped on the way out.
+/// Set by Ctrl-C; everything that waits looks at it, so that the servers are stopped on the way
+/// out.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// Set when the demonstration failed: the clients need not go on.
+static GIVEN_UP: AtomicBool = AtomicBool::new(false);
 
 /// # Errors
 /// When it is time to end.
 fn interrupted() -> Result<()> {
     ensure!(!INTERRUPTED.load(Ordering::Relaxed), "interrupted");
+    ensure!(!GIVEN_UP.load(Ordering::Relaxed), "given up after another failure");
     Ok(())
 }
 
@@ -53,13 +59,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut cluster = Cluster::new(program, 3)?;
     let shown = cluster.start().and_then(|()| show(&mut cluster, arguments.writes));
     if let Err(error) = shown.and_then(|()| cluster.stop()) {
-        for server in &cluster.servers {
-            eprint!("server {} printed:\n{}", server.id, cluster.printed(server.id));
+        if !INTERRUPTED.load(Ordering::Relaxed) {
+            cluster.servers.iter().for_each(|server| print_last_lines(&cluster, server.id));
         }
         return Err(error);
     }
     println!("demo: ok");
     Ok(())
+}
+
+/// What a server said last.
+fn print_last_lines(cluster: &Cluster, id: u64) {
+    let printed = cluster.printed(id);
+    let lines: Vec<&str> = printed.lines().collect();
+    for line in &lines[lines.len().saturating_sub(LINES_SHOWN)..] {
+        eprintln!("server {id}: {line}");
+    }
 }
 
 /// Builds the server.
@@ -129,7 +144,7 @@ fn write_through_a_crash(cluster: &mut Cluster, writes: u64, tally: &Tally) -> R
         };
         let crashed = crash(cluster, &bar, reached);
         if crashed.is_err() {
-            INTERRUPTED.store(true, Ordering::Relaxed);
+            GIVEN_UP.store(true, Ordering::Relaxed);
         }
         let written = writer.join().unwrap_or_else(|_| Err(anyhow!("the writer panicked")));
         crashed.and(written)
@@ -207,7 +222,7 @@ fn print_tally(tally: &Tally) {
 }
 
 fn bar(length: u64, what: &'static str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg:12} [{bar:40}] {pos}/{len} {per_sec}");
+    let style = ProgressStyle::with_template("{msg:12} [{bar:40}] {pos}/{len} {elapsed}");
     let bar = ProgressBar::new(length).with_message(what);
     match style {
         Ok(style) => bar.with_style(style.progress_chars("=> ")),
