@@ -1,0 +1,41 @@
+#!/bin/sh
+# Builds the static library and runs the C programs against it; `c: ok` is the last line.
+#
+#   run.sh             as they are
+#   run.sh --asan      with AddressSanitizer and UndefinedBehaviorSanitizer in the C code
+#   run.sh --valgrind  under valgrind; exit code 77 if it is not installed
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../../.." && pwd)
+flags=""
+runner=""
+case "${1:-}" in
+"") ;;
+--asan) flags="-fsanitize=address,undefined -fno-sanitize-recover=all" ;;
+--valgrind)
+    if ! command -v valgrind >/dev/null; then
+        echo "c: skipped: valgrind is not installed" >&2
+        exit 77
+    fi
+    runner="valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all"
+    ;;
+*)
+    echo "usage: $0 [--asan | --valgrind]" >&2
+    exit 2
+    ;;
+esac
+
+target="${CARGO_TARGET_DIR:-$root/target}"
+"${CARGO:-cargo}" build --quiet --manifest-path "$root/raft-ffi/Cargo.toml"
+built=$(mktemp -d)
+trap 'rm -rf "$built"' EXIT
+for program in three_nodes misuse; do
+    # shellcheck disable=SC2086 # the flags are several words on purpose
+    ${CC:-cc} -std=c11 -Wall -Wextra -Werror -pedantic -g -O1 $flags \
+        -I "$root/include" -I "$here" "$here/$program.c" -o "$built/$program" \
+        "$target/debug/libraftcore.a" -lpthread -ldl -lm
+    # shellcheck disable=SC2086
+    $runner "$built/$program"
+done
+echo "c: ok"
