@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use core::time::Duration;
 
 use axum::Router;
 use axum::body::Body;

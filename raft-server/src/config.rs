@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use core::time::Duration;
 
 use raftcore::{Config, GroupId, Identity, Member, Membership, MembershipError, NodeId};
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use core::time::Duration;
 
 use clap::Args;
 use raftcore::NodeId;

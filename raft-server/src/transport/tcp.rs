@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use core::time::Duration;
 
 use futures_util::StreamExt;
 use raftcore::{DecodeError, Frame, MAX_FRAME_BYTES, Message, NodeId};

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::path::PathBuf;
-use std::time::Duration;
+use core::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
