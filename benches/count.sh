@@ -5,7 +5,7 @@
 #   benches/count.sh J1 --raft-rs              the peer (wants protoc)
 #   benches/count.sh J4 --what poll            has (default), poll, deadline
 #   benches/count.sh J7 --voters 101
-#   benches/count.sh J8 --what receive         decode (default), receive
+#   benches/count.sh J8 --what verify          decode (default), verify
 #   PROFILE=1 benches/count.sh J1              the functions that take most, per entry
 #
 # SIZES="1000 3000" sets other sizes; BINARY=path skips the build.

@@ -146,6 +146,7 @@ impl<H: Hop> Cluster<H> {
 
 impl<H: Hop> Group for Cluster<H> {
     type Node = Node;
+    type Shared = Arc<Config>;
 
     const NAME: &'static str = "raftcore";
 
@@ -211,8 +212,8 @@ impl<H: Hop> Group for Cluster<H> {
         self.nodes[node].trim(0);
     }
 
-    fn into_node(mut self, node: usize) -> Node {
-        self.nodes.swap_remove(node)
+    fn into_node(mut self, node: usize) -> (Node, Arc<Config>) {
+        (self.nodes.swap_remove(node), config())
     }
 }
 
@@ -243,7 +244,7 @@ impl Acks {
         assert_eq!(replies.len(), count * (voters - 1));
         // The leader counts itself, so all but one of the others in a bare majority.
         let decider = NodeId(voters as u64 / 2 + 1);
-        let mut leader = cluster.into_node(0);
+        let (mut leader, _) = cluster.into_node(0);
         let (early, rest): (Vec<_>, Vec<_>) =
             replies.into_iter().partition(|reply| reply.from() < decider);
         for reply in early {
@@ -274,7 +275,10 @@ impl Acks {
     }
 }
 
-/// J8: the frame of one append of 64 entries of 256 B, and a follower that waits for it.
+/// J8: the frame of one append of 64 entries of 256 B, and a follower to read it.
+///
+/// The follower has missed the entry before the append: it checks every checksum and refuses, so
+/// that the same frame can be read again and again and no log grows.
 #[derive(Debug)]
 pub struct Frames {
     frame: Bytes,
@@ -291,17 +295,19 @@ impl Frames {
         let mut cluster: Cluster<Direct> = crate::jobs::warmed(16);
         // A batch may be cut where a block of the log is full; the next one is whole.
         for _ in 0..10 {
+            let follower = cluster.nodes[NODES - 1].clone();
+            cluster.propose(&[7; 16]);
+            cluster.settle();
             for _ in 0..Self::ENTRIES {
                 cluster.propose(&[7; 256]);
             }
             cluster.poll();
             let whole = cluster.network.iter().find(|message| {
-                matches!(message.body(), Body::Append(append) if append.entries.len() == Self::ENTRIES)
+                let Body::Append(append) = message.body() else { return false };
+                append.entries.len() == Self::ENTRIES && index(message.to()) == NODES - 1
             });
             if let Some(message) = whole {
-                let frame = message.encode().to_bytes();
-                let to = index(message.to());
-                return Self { frame, follower: cluster.into_node(to) };
+                return Self { frame: message.encode().to_bytes(), follower };
             }
             cluster.settle();
         }
@@ -314,22 +320,22 @@ impl Frames {
         self.frame.len()
     }
 
+    /// The follower.
+    #[must_use]
+    pub fn follower(&self) -> &Node {
+        &self.follower
+    }
+
     /// Reads the frame.
     #[must_use]
     pub fn decode(&self) -> Message {
         Message::decode(self.frame.clone()).expect("a frame just encoded")
     }
 
-    /// A follower to receive the message.
-    #[must_use]
-    pub fn follower(&self) -> Node {
-        self.follower.clone()
-    }
-
-    /// Reads the frame and hands it to a follower, which checks the checksums and keeps the
-    /// entries.
-    pub fn decode_and_receive(&self, follower: &mut Node) {
-        follower.receive(self.decode()).expect("an append that fits");
+    /// Reads the frame and lets the follower check it.
+    pub fn decode_and_verify(&mut self) {
+        let message = self.decode();
+        self.follower.receive(message).expect("an append of an honest leader");
     }
 }
 

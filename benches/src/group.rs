@@ -8,8 +8,10 @@ pub const NODES: usize = 3;
 /// Node 0 is the only one that campaigns. The required methods are the driver's steps; none does
 /// more than its name says, so that a job decides what is counted.
 pub trait Group: Sized {
-    /// One node, with its log.
+    /// One node.
     type Node;
+    /// What a node holds together with its host.
+    type Shared;
 
     /// The implementation's name in reports.
     const NAME: &'static str;
@@ -50,8 +52,8 @@ pub trait Group: Sized {
     /// Gives back the memory that a node can do without.
     fn trim(&mut self, node: usize);
 
-    /// Keeps one node and drops everything else.
-    fn into_node(self, node: usize) -> Self::Node;
+    /// Keeps one node and what it shares with its host, and drops everything else.
+    fn into_node(self, node: usize) -> (Self::Node, Self::Shared);
 
     /// Polls and delivers until nothing is under way; gives the number of messages delivered.
     fn settle(&mut self) -> u64 {

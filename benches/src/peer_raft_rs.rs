@@ -140,6 +140,7 @@ impl<H: PeerHop> RaftRs<H> {
 
 impl<H: PeerHop> Group for RaftRs<H> {
     type Node = RawNode<MemStorage>;
+    type Shared = MemStorage;
 
     const NAME: &'static str = "raft-rs";
 
@@ -218,8 +219,10 @@ impl<H: PeerHop> Group for RaftRs<H> {
         self.nodes[node].mut_store().wl().compact(applied).expect("an applied entry");
     }
 
-    fn into_node(mut self, node: usize) -> RawNode<MemStorage> {
-        self.nodes.swap_remove(node)
+    fn into_node(mut self, node: usize) -> (RawNode<MemStorage>, MemStorage) {
+        let node = self.nodes.swap_remove(node);
+        let store = node.store().clone();
+        (node, store)
     }
 }
 

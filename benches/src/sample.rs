@@ -226,23 +226,12 @@ fn acks((metric, voters): (&'static str, usize)) -> Sample {
 }
 
 fn decode(sizes: Sizes) -> Vec<Sample> {
-    let frames = Frames::new();
+    let mut frames = Frames::new();
     let decode = per_call(sizes.calls, || frames.decode());
-    let mut received = 0.0;
-    const TOGETHER: u64 = 50;
-    let rounds = (sizes.calls / TOGETHER).max(1);
-    for _ in 0..rounds {
-        let mut followers: Vec<_> = (0..TOGETHER).map(|_| frames.follower()).collect();
-        received += per_entry(|| {
-            followers.iter_mut().for_each(|follower| frames.decode_and_receive(follower));
-            TOGETHER
-        });
-    }
-    #[expect(clippy::cast_precision_loss, reason = "a small number")]
-    let received = received / rounds as f64;
+    let verify = per_call(sizes.calls, || frames.decode_and_verify());
     vec![
         figure("ns_decode", decode),
-        figure("ns_decode_and_receive", received),
+        figure("ns_decode_and_verify", verify),
         bytes("wire_bytes", frames.wire_bytes()),
     ]
 }

@@ -52,16 +52,18 @@ fn count<G: Group>(job: &str, args: &Args, run: impl FnOnce(&mut G) -> u64) {
     println!("COUNT job={job} payload={payload} of={name} allocations={calls:.2} bytes={bytes:.0}");
 }
 
-/// What an idle node holds after [`jobs::WARM_UP`] entries and a trim: itself, and what it frees
-/// when everything it may share memory with is gone already.
+/// What an idle node holds after [`jobs::WARM_UP`] entries, one at a time, and a trim: itself, and what it frees
+/// when the other nodes are gone already. What it shares with its host is not counted.
 fn memory<G: Group>(role: &str, at: usize, payload: usize) {
-    let mut group: G = jobs::warmed(payload);
+    let mut group = G::elected();
+    jobs::j1(&mut group, jobs::WARM_UP, payload);
     group.trim(at);
-    let node = group.into_node(at);
+    let (node, shared) = group.into_node(at);
     let own = size_of_val(&node);
     let region = Region::new(ALLOCATOR);
     drop(node);
     let change = region.change();
+    drop(shared);
     let heap = change.bytes_deallocated - change.bytes_allocated;
     let name = G::NAME;
     println!("COUNT job=J4 role={role} of={name} bytes={} own={own} heap={heap}", own + heap);
