@@ -6,6 +6,9 @@ use thiserror::Error;
 /// The largest payload of one entry that any configuration may allow, in bytes.
 pub const MAX_PAYLOAD_BYTES: usize = 16 * 1024 * 1024;
 
+/// The largest run of entries in one output that any configuration may allow, in bytes.
+pub const MAX_OUTPUT_BYTES: usize = 2 * MAX_PAYLOAD_BYTES;
+
 /// How a node behaves. Every field has a default that suits a small cluster at 10 ms a tick.
 ///
 /// All nodes of a group should run the same timings; nothing unsafe happens if they do not.
@@ -117,6 +120,10 @@ impl Config {
         let too_large = |field, limit| Err(ConfigError::TooLarge { field, limit });
         if self.max_payload_bytes > MAX_PAYLOAD_BYTES {
             return too_large("max_payload_bytes", "MAX_PAYLOAD_BYTES");
+        }
+        let outputs = self.max_append_bytes.max(self.max_write_bytes).max(self.max_apply_bytes);
+        if outputs > MAX_OUTPUT_BYTES {
+            return too_large("bytes per append, write or apply", "MAX_OUTPUT_BYTES");
         }
         if self.election_ticks_min > self.election_ticks_max {
             return too_large("election_ticks_min", "election_ticks_max");

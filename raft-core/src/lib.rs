@@ -106,7 +106,7 @@ mod stored;
 mod types;
 
 pub use codec::{FORMAT_VERSION, Header, MAX_FRAME_BYTES};
-pub use config::{Config, ConfigError, MAX_PAYLOAD_BYTES};
+pub use config::{Config, ConfigError, MAX_OUTPUT_BYTES, MAX_PAYLOAD_BYTES};
 pub use entries::{Entries, EntriesError, EntriesIter, EntryKind, EntryRef};
 pub use error::{DecodeError, Misuse, Refused, RejectedMessage, StartError, StoredError};
 pub use input::{Answer, Chunk, Input, Unavailable};

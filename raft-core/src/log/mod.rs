@@ -46,6 +46,8 @@ pub(crate) struct Log {
     runs: VecDeque<Run>,
     open: BytesMut,
     open_first: LogIndex,
+    /// Bytes that `open` may still take. Counted, not asked of the buffer: a clone must behave alike.
+    room: usize,
     /// Capacity of the buffers that `runs` and `open` live in.
     tail_capacity: usize,
     terms: Vec<(LogIndex, Term)>,
@@ -62,6 +64,7 @@ impl Log {
             runs: VecDeque::new(),
             open: BytesMut::new(),
             open_first: base.id.index.next(),
+            room: 0,
             tail_capacity: 0,
             terms: Vec::new(),
         }
@@ -107,35 +110,37 @@ impl Log {
             encode_entry(&mut self.open, self.group, id, kind, payload, self.last.checksum);
         self.note_term(id);
         self.last = Point { id, checksum };
-        (id, self.open.len().saturating_sub(before))
+        let bytes = self.open.len().saturating_sub(before);
+        self.room = self.room.saturating_sub(bytes);
+        (id, bytes)
     }
 
     /// Appends a run that begins after the last entry, was verified, and ends in `end`.
     pub(crate) fn extend(&mut self, entries: &Entries, end: Point) {
         debug_assert_eq!(entries.first(), self.last.id.index.next());
-        let mut entries = entries.clone();
-        while !entries.is_empty() {
-            let bytes = entries.bytes();
-            if self.room() >= bytes.len() {
-                self.note_terms(&entries, end.id.term);
-                self.open.put_slice(bytes);
-                break;
-            }
-            let fits = piece::count_within(&entries, self.room());
+        let mut rest = entries.clone();
+        while rest.bytes().len() > self.room {
+            let fits = piece::count_within(&rest, self.room);
+            let tail = rest.skip(fits.max(1));
+            let taken = rest.bytes().len().saturating_sub(tail.bytes().len());
             if fits == 0 {
-                let first = entries.bytes().len().saturating_sub(entries.skip(1).bytes().len());
-                self.make_room(first.max(bytes.len().min(BUFFER_BYTES_MAX)));
+                self.make_room(taken.max(rest.bytes().len().min(BUFFER_BYTES_MAX)));
                 continue;
             }
-            let rest = entries.skip(fits);
-            let taken = bytes.len().saturating_sub(rest.bytes().len());
-            let head = Entries::from_parts(entries.first(), fits, bytes.slice(..taken));
-            self.note_terms(&head, end.id.term);
-            self.open.put_slice(head.bytes());
+            let head = Entries::from_parts(rest.first(), fits, rest.bytes().slice(..taken));
+            self.put(&head, end.id.term);
             self.last.id.index = head.last();
-            entries = rest;
+            rest = tail;
         }
+        self.put(&rest, end.id.term);
         self.last = end;
+    }
+
+    /// Copies a run that fits to the end of what is open.
+    fn put(&mut self, entries: &Entries, end: Term) {
+        self.note_terms(entries, end);
+        self.open.put_slice(entries.bytes());
+        self.room = self.room.saturating_sub(entries.bytes().len());
     }
 
     fn note_terms(&mut self, entries: &Entries, end: Term) {
@@ -154,18 +159,15 @@ impl Log {
         }
     }
 
-    fn room(&self) -> usize {
-        self.open.capacity().saturating_sub(self.open.len())
-    }
-
     fn make_room(&mut self, bytes: usize) {
-        if self.room() >= bytes {
+        if self.room >= bytes {
             return;
         }
         let before = self.tail_capacity;
         self.seal();
         let usual = before.saturating_mul(2).clamp(BUFFER_BYTES_MIN, BUFFER_BYTES_MAX);
         self.tail_capacity = usual.max(bytes);
+        self.room = self.tail_capacity;
         self.open = BytesMut::with_capacity(self.tail_capacity);
     }
 
@@ -188,6 +190,7 @@ impl Log {
         self.close();
         self.seal_runs();
         self.open = BytesMut::new();
+        self.room = 0;
         self.tail_capacity = 0;
     }
 
@@ -314,18 +317,15 @@ impl Log {
         if to >= self.open_first {
             self.close();
         }
-        let after = self.runs.partition_point(|run| run.first <= from);
-        let Some(at) = after.checked_sub(1) else {
-            let block = self.block_with(from);
-            return block.map_or_else(Entries::default, |block| block.slice(from, to, max_bytes));
-        };
-        match self.runs.get(at) {
-            Some(run) if run.last() < to && run.bytes.len() < GATHER_BELOW_BYTES => {
-                piece::gather(self.runs.range(at..), from, to, max_bytes.min(BUFFER_BYTES_MAX))
-            }
-            Some(run) => run.slice(from, to, max_bytes),
-            None => Entries::default(),
+        if let Some(at) = self.runs.partition_point(|run| run.first <= from).checked_sub(1) {
+            let part = self.runs.get(at).map(|run| run.slice(from, to, max_bytes));
+            let after = self.runs.iter().skip(at.saturating_add(1));
+            return gathered(part.unwrap_or_default(), after, to, max_bytes);
         }
+        let at = self.sealed.partition_point(|block| block.first() <= from).saturating_sub(1);
+        let part = self.sealed.get(at).map(|block| block.slice(from, to, max_bytes));
+        let after = self.sealed.iter().skip(at.saturating_add(1)).map(Block::run).chain(&self.runs);
+        gathered(part.unwrap_or_default(), after, to, max_bytes)
     }
 
     /// Checks that a run can follow the entry `before` and that its chain holds; gives its end.
@@ -349,6 +349,21 @@ impl Log {
             end = Point { id: entry.id, checksum: expected };
         }
         Ok(end)
+    }
+}
+
+/// A part that is large enough, or all there is, as it is; a small one together with what follows.
+fn gathered<'a>(
+    part: Entries,
+    after: impl Iterator<Item = &'a Run>,
+    to: LogIndex,
+    max_bytes: usize,
+) -> Entries {
+    let max_bytes = max_bytes.min(BUFFER_BYTES_MAX);
+    if part.last() >= to || part.bytes().len() >= GATHER_BELOW_BYTES.min(max_bytes) {
+        part
+    } else {
+        piece::gather(part, after, to, max_bytes)
     }
 }
 

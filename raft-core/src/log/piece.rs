@@ -85,6 +85,10 @@ impl Block {
         self.run.first
     }
 
+    pub(super) const fn run(&self) -> &Run {
+        &self.run
+    }
+
     pub(super) const fn capacity(&self) -> usize {
         self.capacity
     }
@@ -157,31 +161,30 @@ fn cut_out(
     Entries::from_parts(from, count, bytes.slice(start..end))
 }
 
-/// Copies entries of consecutive small runs together.
+/// Copies a small part and the runs that follow it together.
 pub(super) fn gather<'a>(
-    runs: impl Iterator<Item = &'a Run>,
-    from: LogIndex,
+    part: Entries,
+    after: impl Iterator<Item = &'a Run>,
     to: LogIndex,
     max_bytes: usize,
 ) -> Entries {
-    let mut bytes = Vec::new();
-    let mut count = 0u32;
-    let mut next = from;
-    for run in runs {
+    let (first, mut count) = (part.first(), part.len());
+    let mut next = part.last().next();
+    let mut bytes = Vec::from(part.bytes().clone());
+    for run in after {
+        if next != run.first || next > to {
+            break;
+        }
         let left = max_bytes.saturating_sub(bytes.len());
         let part = run.slice(next, to, left);
-        let fits = count == 0 || part.bytes().len() <= left;
-        if next > to || !fits {
+        if part.bytes().len() > left {
             break;
         }
         bytes.extend_from_slice(part.bytes());
-        count = count.saturating_add(u32::try_from(part.len()).unwrap_or(u32::MAX));
+        count = count.saturating_add(part.len());
         next = part.last().next();
-        if part.last() != run.last() {
-            break;
-        }
     }
-    Entries::from_parts(from, count, bytes.into())
+    Entries::from_parts(first, u32::try_from(count).unwrap_or(u32::MAX), bytes.into())
 }
 
 /// How many of the first entries fit into `room` bytes.
