@@ -75,7 +75,9 @@ fn only_so_many_writes_are_in_flight_and_the_rest_merges() {
 #[test]
 fn a_hundred_proposals_between_two_polls_are_one_write_and_one_append_per_follower() {
     let mut cluster = led_by_1(1);
-    (0..100u8).for_each(|number| drop(cluster.node(1).propose(&[number]).unwrap()));
+    for number in 0..100u8 {
+        cluster.node(1).propose(&[number]).unwrap();
+    }
     let outputs = drain(cluster.node(1));
     let sends = outputs.iter().filter(|output| matches!(output, Output::Send(_))).count();
     assert_eq!(sends, 2);
@@ -317,14 +319,14 @@ fn damaged_stored_entries_are_found_by_the_hash_chain() {
     let mut stored = Stored::empty();
     let mut found = 0;
     for write in disk {
-        if write.entries.len() > 0 {
+        if !write.entries.is_empty() {
             let mut bytes = write.entries.bytes().to_vec();
             let at = bytes.len() - 1;
             bytes[at] ^= 1;
             let entries = &write.entries;
             let damaged = Entries::decode(entries.first(), entries.len() as u32, bytes.into());
             let damaged = Write { entries: damaged.unwrap_or_default(), ..write.clone() };
-            if damaged.entries.len() > 0 {
+            if !damaged.entries.is_empty() {
                 let error = stored.replay(damaged).unwrap_err();
                 assert!(matches!(error, StoredError::Entries(_)));
                 found += 1;

@@ -5,12 +5,13 @@
 mod support;
 
 use bytes::Bytes;
+use core::fmt::Write as _;
 use raftcore::{
     DecodeError, Entries, HardState, Header, Incarnation, LogIndex, Membership, Message,
     MessageKind, NodeId, Output, SnapshotChunk, Term, Write, WriteId,
 };
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
+
 use support::{drain, identity, led_by_1, wire};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden.txt");
