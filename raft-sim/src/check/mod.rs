@@ -1,0 +1,282 @@
+//! What must hold after every step. Each checker keeps the little it needs and looks only at what
+//! has changed, so that a step costs the same at the end of a run as at its beginning.
+
+mod client;
+mod durable;
+mod log;
+mod message;
+mod vote;
+
+pub(crate) use client::{Clients, Proposed};
+pub(crate) use durable::Image;
+
+use raftcore::{Committed, EntryId, Event, Node, RoleName, Write};
+
+use crate::property::{Checked, Property, broken};
+use log::Histories;
+use vote::{Ballots, Leaders};
+
+/// An entry as the checkers remember it: its checksum covers its content and all before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) term: u64,
+    pub(crate) checksum: u32,
+}
+
+/// What the getters of a node say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct View {
+    pub(crate) role: RoleName,
+    pub(crate) term: u64,
+    pub(crate) commit: u64,
+    pub(crate) applied: u64,
+    pub(crate) last: u64,
+}
+
+impl View {
+    pub(crate) fn of(node: &Node) -> Self {
+        Self {
+            role: node.role(),
+            term: node.term().0,
+            commit: node.commit_index().0,
+            applied: node.applied_index().0,
+            last: node.last_index().0,
+        }
+    }
+
+    pub(crate) fn leads(&self) -> bool {
+        self.role == RoleName::Leader
+    }
+}
+
+/// All checkers of one run.
+pub(crate) struct Checks {
+    quorum: usize,
+    /// What is committed; the entry with index 1 comes first.
+    committed: Vec<Mark>,
+    /// Each term in which something was committed, and how much was when it ended; rising.
+    commit_terms: Vec<(u64, u64)>,
+    histories: Histories,
+    leaders: Leaders,
+    ballots: Vec<Ballots>,
+    images: Vec<Image>,
+    /// The entry each host hands out next for `Apply`.
+    next_apply: Vec<u64>,
+    pub(crate) clients: Clients,
+}
+
+impl Checks {
+    pub(crate) fn new(hosts: usize) -> Self {
+        Self {
+            quorum: hosts / 2 + 1,
+            committed: Vec::new(),
+            commit_terms: Vec::new(),
+            histories: Histories::default(),
+            leaders: Leaders::default(),
+            ballots: vec![Ballots::default(); hosts],
+            images: vec![Image::default(); hosts],
+            next_apply: vec![1; hosts],
+            clients: Clients::new(hosts),
+        }
+    }
+
+    /// How many entries are committed.
+    pub(crate) const fn committed(&self) -> u64 {
+        self.committed.len() as u64
+    }
+
+    /// The committed entry with this index.
+    pub(crate) fn committed_mark(&self, index: u64) -> Option<Mark> {
+        self.committed.get((index as usize).checked_sub(1)?).copied()
+    }
+
+    /// How much was committed in terms before this one: its leader must hold that.
+    pub(crate) fn committed_before(&self, term: u64) -> u64 {
+        let earlier = self.commit_terms.partition_point(|&(committed_in, _)| committed_in < term);
+        earlier.checked_sub(1).map_or(0, |last| self.commit_terms[last].1)
+    }
+
+    pub(crate) fn image(&self, host: usize) -> &Image {
+        &self.images[host]
+    }
+
+    /// A node has started with this state machine.
+    pub(crate) fn started(&mut self, host: usize, applied: u64, view: &View) -> Checked {
+        self.next_apply[host] = applied + 1;
+        ordered(host, view)?;
+        let image = &self.images[host];
+        if view.term < image.term() {
+            let detail = format!("started in term {}, stored was {}", view.term, image.term());
+            return broken(Property::MonotonicDurableState, host, detail);
+        }
+        Ok(())
+    }
+
+    /// The getters of a node changed within one life.
+    pub(crate) fn view(&self, host: usize, before: &View, now: &View) -> Checked {
+        ordered(host, now)?;
+        let fell = [
+            ("term", before.term, now.term),
+            ("commit", before.commit, now.commit),
+            ("applied", before.applied, now.applied),
+        ];
+        if let Some((what, from, to)) = fell.into_iter().find(|&(_, from, to)| to < from) {
+            let detail = format!("{what} fell from {from} to {to}");
+            return broken(Property::MonotonicState, host, detail);
+        }
+        if before.leads() && now.leads() && before.term == now.term && now.last < before.last {
+            let detail = format!("its log shrank from {} to {}", before.last, now.last);
+            return broken(Property::LeaderAppendOnly, host, detail);
+        }
+        Ok(())
+    }
+
+    /// A node now leads a term; `held` gives its checksums.
+    pub(crate) fn leads(
+        &mut self,
+        host: usize,
+        term: u64,
+        held: impl Fn(u64) -> Option<u32>,
+    ) -> Checked {
+        self.leaders.record(host, term)?;
+        self.leader_holds(host, term, held)
+    }
+
+    /// The leader of a term holds what was committed in earlier terms. One that was elected late,
+    /// when a later term had begun, need not hold what was committed since.
+    pub(crate) fn leader_holds(
+        &self,
+        host: usize,
+        term: u64,
+        held: impl Fn(u64) -> Option<u32>,
+    ) -> Checked {
+        let index = self.committed_before(term);
+        match self.committed_mark(index) {
+            Some(mark) if held(index) != Some(mark.checksum) => {
+                let committed = mark.term;
+                let detail = format!("leader of term {term} lacks the entry {index}@{committed}");
+                broken(Property::LeaderCompleteness, host, detail)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A node is the first to know that more is committed.
+    pub(crate) fn commits(&mut self, host: usize, view: &View) -> Checked {
+        let index = view.commit;
+        let place = index as usize - 1;
+        let holds = |image: &&Image| image.mark(index).is_some_and(|mark| mark.term == view.term);
+        if !view.leads() {
+            let detail = format!("a {:?} was the first to commit entry {index}", view.role);
+            return broken(Property::DurableOnQuorum, host, detail);
+        }
+        let durable = self.images.iter().filter(holds).count();
+        if durable < self.quorum {
+            let held = self.images.iter().filter(|image| image.mark(index).is_some()).count();
+            if held >= self.quorum {
+                let detail =
+                    format!("leader of term {} counted entry {index} of another term", view.term);
+                return broken(Property::OwnTermCommit, host, detail);
+            }
+            let detail = format!("entry {index}@{} is durable on {durable} nodes", view.term);
+            return broken(Property::DurableOnQuorum, host, detail);
+        }
+        let from = self.committed.len();
+        if let Some(image) = self.images.iter().find(holds) {
+            let marks = &image.marks()[..=place];
+            if from > 0 && marks[from - 1] != self.committed[from - 1] {
+                let detail = format!("entry {index} follows another history than entry {from}");
+                return broken(Property::CommittedIsImmutable, host, detail);
+            }
+            self.committed.extend_from_slice(&marks[from..]);
+            match self.commit_terms.last_mut() {
+                Some(last) if last.0 == view.term => last.1 = index,
+                _ => self.commit_terms.push((view.term, index)),
+            }
+        }
+        Ok(())
+    }
+
+    /// A node hands out a write.
+    pub(crate) fn issues(&mut self, host: usize, view: &View, write: &Write) -> Checked {
+        if let (true, Some(from)) = (view.leads(), write.truncate_from) {
+            let detail = format!("leader of term {} truncates from {from}", view.term);
+            return broken(Property::LeaderAppendOnly, host, detail);
+        }
+        for entry in &write.entries {
+            let EntryId { term, index } = entry.id;
+            self.histories.record(
+                host,
+                index.0,
+                Mark { term: term.0, checksum: entry.checksum },
+            )?;
+        }
+        Ok(())
+    }
+
+    /// A write, or what a crash left of it, is now durable.
+    pub(crate) fn durable(&mut self, host: usize, write: &Write) -> Checked {
+        if let Some(state) = write.hard_state
+            && let Some(vote) = state.vote
+        {
+            self.ballots[host].cast(host, state.term.0, vote.0)?;
+        }
+        self.images[host].fold(host, write, &self.committed)
+    }
+
+    /// A node hands out committed entries.
+    pub(crate) fn applies(&mut self, host: usize, life: u32, committed: &Committed) -> Checked {
+        if committed.entries.first().0 != self.next_apply[host] {
+            let (first, next) = (committed.entries.first(), self.next_apply[host]);
+            let detail = format!("handed out entry {first} where {next} is next");
+            return broken(Property::StateMachineSafety, host, detail);
+        }
+        for entry in &committed.entries {
+            let index = entry.id.index.0;
+            let mark = Mark { term: entry.id.term.0, checksum: entry.checksum };
+            match self.committed.get(index as usize - 1) {
+                Some(&agreed) if agreed == mark => {}
+                Some(agreed) => {
+                    let detail = format!(
+                        "applies {} where {}@{} is committed",
+                        entry.id, index, agreed.term
+                    );
+                    return broken(Property::StateMachineSafety, host, detail);
+                }
+                None => {
+                    let detail = format!("applies {}, which nobody committed", entry.id);
+                    return broken(Property::DurableOnQuorum, host, detail);
+                }
+            }
+        }
+        for command in committed.commands() {
+            self.clients.applied(host, life, command.id, command.payload)?;
+        }
+        self.next_apply[host] = committed.last().0 + 1;
+        Ok(())
+    }
+
+    /// A node gives notice of something.
+    pub(crate) fn notices(&self, host: usize, event: &Event) -> Checked {
+        match event {
+            Event::Diverged { peer, at } => broken(
+                Property::LogMatching,
+                host,
+                format!("reports that {at} differs on node {peer}"),
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn ordered(host: usize, view: &View) -> Checked {
+    if view.applied <= view.commit && view.commit <= view.last {
+        return Ok(());
+    }
+    let View { applied, commit, last, .. } = view;
+    let detail = format!("applied {applied}, commit {commit}, last {last}");
+    broken(Property::IndexOrdering, host, detail)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! What a run is asked to be, and what its seed makes of it.
+
+use core::ops::RangeInclusive;
+use std::sync::Arc;
+
+use raftcore::{Config, Membership};
+use thiserror::Error;
+
+use crate::rng::Rng;
+
+/// Sizes of cluster that can be simulated.
+pub const NODES: RangeInclusive<usize> = 1..=7;
+
+/// What to run: everything else follows from the seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimConfig {
+    /// The seed; the same one gives the same run, byte for byte. Default 0.
+    pub seed: u64,
+    /// Nodes in the cluster, 1 to 7; chosen by the seed if `None`. Default `None`.
+    pub nodes: Option<usize>,
+    /// Events to execute before faults stop and recovery is checked. Default 20,000.
+    pub steps: u64,
+    /// Whether faults are injected. Default true.
+    pub faults: bool,
+}
+
+impl Default for SimConfig {
+    fn default() -> Self {
+        Self { seed: 0, nodes: None, steps: 20_000, faults: true }
+    }
+}
+
+/// Why a run or a campaign cannot start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The number of nodes is out of range.
+    #[error("{nodes} nodes; a simulated cluster has {} to {}", NODES.start(), NODES.end())]
+    Nodes {
+        /// The number asked for.
+        nodes: usize,
+    },
+    /// A campaign of no seeds.
+    #[error("a campaign needs at least one seed")]
+    NoSeeds,
+    /// The seeds would pass the largest number.
+    #[error("seeds beyond the largest 64-bit number")]
+    SeedRange,
+}
+
+/// What the seed decides before the first event.
+pub(crate) struct Plan {
+    pub(crate) membership: Membership,
+    /// One configuration per node.
+    pub(crate) configs: Vec<Arc<Config>>,
+    /// Whether messages and writes go through bytes.
+    pub(crate) codec: bool,
+    /// Whether restarts fold every stored record again.
+    pub(crate) journal: bool,
+    /// Whether state machines forget everything at a crash.
+    pub(crate) machine_in_memory: bool,
+    /// Longest payload that clients propose.
+    pub(crate) payload_max: u64,
+}
+
+impl Plan {
+    pub(crate) fn new(sim: &SimConfig, rng: &mut Rng) -> Result<Self, ConfigError> {
+        let chosen = 1 + rng.weighted(&[3, 6, 45, 8, 25, 4, 9]);
+        let nodes = sim.nodes.unwrap_or(chosen);
+        if !NODES.contains(&nodes) {
+            return Err(ConfigError::Nodes { nodes });
+        }
+        let Ok(membership) = Membership::of_voters(1..=nodes as u64) else {
+            return Err(ConfigError::Nodes { nodes });
+        };
+        let common = timings_and_limits(rng);
+        let mixed = rng.chance(100);
+        let configs = (0..nodes)
+            .map(|_| {
+                let mut config = common.clone();
+                config.seed = rng.next();
+                if mixed {
+                    config.pre_vote = rng.chance(500);
+                    config.check_quorum = rng.chance(500);
+                }
+                Arc::new(config)
+            })
+            .collect();
+        Ok(Self {
+            membership,
+            configs,
+            codec: rng.chance(750),
+            journal: rng.chance(125),
+            machine_in_memory: rng.chance(500),
+            payload_max: rng.pick(&[16, 64, 200]),
+        })
+    }
+}
+
+fn timings_and_limits(rng: &mut Rng) -> Config {
+    let (min, max, heartbeat) =
+        rng.pick(&[(8, 16, 2), (10, 20, 3), (10, 13, 2), (20, 40, 4), (12, 30, 3)]);
+    let tight = rng.chance(400);
+    let mut limit = |small: &[usize], large: usize| {
+        if tight && rng.chance(500) { rng.pick(small) } else { large }
+    };
+    let defaults = Config::default();
+    Config {
+        election_ticks_min: min,
+        election_ticks_max: max,
+        heartbeat_ticks: heartbeat,
+        max_append_bytes: limit(&[256, 1024, 4096], defaults.max_append_bytes),
+        max_write_bytes: limit(&[256, 2048], defaults.max_write_bytes),
+        max_apply_bytes: limit(&[200, 2048], defaults.max_apply_bytes),
+        max_in_flight_messages: limit(&[1, 2, 8], defaults.max_in_flight_messages),
+        max_in_flight_bytes: limit(&[512, 4096], defaults.max_in_flight_bytes),
+        max_uncommitted_bytes: limit(&[2048, 16_384], defaults.max_uncommitted_bytes),
+        max_undurable_bytes: limit(&[512, 4096], defaults.max_undurable_bytes),
+        max_writes_in_flight: rng.pick(&[1, 2, 2, 2, 3, 5]),
+        pre_vote: rng.chance(800),
+        check_quorum: rng.chance(850),
+        ..defaults
+    }
+}

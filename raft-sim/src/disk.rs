@@ -1,0 +1,257 @@
+//! A disk: writes in order, each pending or synced, and what a crash makes of them.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use raftcore::{Entries, Stored, StoredError, Write};
+
+use crate::faults::{FaultCounts, FaultKind};
+use crate::property::{Checked, Property, broken};
+use crate::rng::Rng;
+
+/// A write that was issued and is not yet durable.
+enum Pending {
+    Value(Write),
+    Record { sequence: u64, record: Bytes },
+}
+
+impl Pending {
+    const fn sequence(&self) -> u64 {
+        match self {
+            Self::Value(write) => write.id.sequence,
+            Self::Record { sequence, .. } => *sequence,
+        }
+    }
+
+    fn read(self, host: usize) -> Checked<Write> {
+        match self {
+            Self::Value(write) => Ok(write),
+            Self::Record { sequence, record } => match Write::decode(&record) {
+                Ok((write, length)) if length == record.len() && write.id.sequence == sequence => {
+                    Ok(write)
+                }
+                other => {
+                    let detail = format!("a record does not read back: {other:?}");
+                    broken(Property::CodecRoundTrip, host, detail)
+                }
+            },
+        }
+    }
+}
+
+/// The disk of one host.
+pub(crate) struct Disk {
+    host: usize,
+    codec: bool,
+    durable: Stored,
+    pending: VecDeque<Pending>,
+    /// Every record ever made durable, if restarts fold them all again.
+    journal: Option<Vec<Bytes>>,
+    /// When the last issued write will be durable.
+    pub(crate) busy_until: u64,
+    /// The next sync fails.
+    pub(crate) fails: bool,
+}
+
+impl Disk {
+    pub(crate) fn new(host: usize, codec: bool, journal: bool) -> Self {
+        Self {
+            host,
+            codec,
+            durable: Stored::empty(),
+            pending: VecDeque::new(),
+            journal: journal.then(Vec::new),
+            busy_until: 0,
+            fails: false,
+        }
+    }
+
+    /// How many writes are issued and not durable.
+    pub(crate) fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Takes a write; gives a digest of it.
+    pub(crate) fn issue(&mut self, write: Write) -> u64 {
+        if !self.codec {
+            let digest = write.id.sequence ^ write.entries.last().0 << 20;
+            self.pending.push_back(Pending::Value(write));
+            return digest;
+        }
+        let record = write.encode();
+        let digest = record.last_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let sequence = write.id.sequence;
+        self.pending.push_back(Pending::Record { sequence, record: record.into() });
+        digest
+    }
+
+    /// The oldest pending write reaches the disk; hand it to [`keep`](Self::keep).
+    pub(crate) fn sync(&mut self, sequence: u64) -> Checked<Option<Write>> {
+        match self.pending.front() {
+            Some(oldest) if oldest.sequence() == sequence => {}
+            _ => return Ok(None),
+        }
+        self.pending.pop_front().map(|oldest| oldest.read(self.host)).transpose()
+    }
+
+    /// Folds a durable write into the durable state.
+    pub(crate) fn keep(&mut self, write: Write) -> Checked {
+        if let Some(journal) = &mut self.journal {
+            journal.push(write.encode().into());
+        }
+        self.durable.replay(write).or_else(|error| {
+            let detail = format!("a durable write does not fold: {error}");
+            broken(Property::Restartable, self.host, detail)
+        })
+    }
+
+    /// A crash: some of the pending writes survive, the last of them perhaps in part; all of them
+    /// do if the machine stays up and only the process ends.
+    pub(crate) fn crash(
+        &mut self,
+        rng: &mut Rng,
+        counts: &mut FaultCounts,
+        machine_survives: bool,
+    ) -> Checked<Vec<Write>> {
+        let pending = core::mem::take(&mut self.pending);
+        let count = pending.len();
+        let whole = if machine_survives { count } else { rng.below(count as u64 + 1) as usize };
+        let mut survivors = Vec::with_capacity(count);
+        for (place, write) in pending.into_iter().enumerate() {
+            if place < whole {
+                survivors.push(write.read(self.host)?);
+                continue;
+            }
+            counts[FaultKind::LostWrite] += 1;
+            if place > whole || rng.chance(300) {
+                continue;
+            }
+            if let Pending::Record { record, .. } = &write
+                && rng.chance(300)
+            {
+                torn_record_is_recognised(self.host, record, rng)?;
+                counts[FaultKind::TornEntries] += 1;
+                continue;
+            }
+            survivors.extend(tear(write.read(self.host)?, rng, counts));
+        }
+        self.fails = false;
+        Ok(survivors)
+    }
+
+    /// What a restart reads.
+    pub(crate) fn read(&self, rng: &mut Rng) -> Checked<Stored> {
+        if let (Some(journal), true) = (&self.journal, rng.chance(500)) {
+            let decode = |record: &Bytes| match Write::decode(record) {
+                Ok((write, _)) => Ok(write),
+                Err(error) => {
+                    broken(Property::CodecRoundTrip, self.host, format!("a stored record: {error}"))
+                }
+            };
+            let writes = journal.iter().map(decode).collect::<Checked<Vec<_>>>()?;
+            return self.same(self.fold(writes)?);
+        }
+        if rng.chance(150) {
+            return self.same(self.fold(self.durable.checkpoint())?);
+        }
+        Ok(self.durable.clone())
+    }
+
+    /// The few records that say what is durable.
+    pub(crate) fn checkpoint(&self) -> Vec<Vec<u8>> {
+        self.durable.checkpoint().iter().map(Write::encode).collect()
+    }
+
+    fn fold(&self, writes: Vec<Write>) -> Checked<Stored> {
+        let mut stored = Stored::empty();
+        writes.into_iter().try_for_each(|write| stored.replay(write)).or_else(
+            |error: StoredError| {
+                let detail = format!("stored writes do not fold: {error}");
+                broken(Property::Restartable, self.host, detail)
+            },
+        )?;
+        Ok(stored)
+    }
+
+    fn same(&self, folded: Stored) -> Checked<Stored> {
+        let said = |stored: &Stored| {
+            let last = stored.last();
+            let checksum = stored.entry(last.index).map(|entry| entry.checksum);
+            (stored.identity(), stored.hard_state(), last, checksum)
+        };
+        if said(&folded) == said(&self.durable) {
+            return Ok(folded);
+        }
+        let detail = format!("folds to {:?}, not to {:?}", said(&folded), said(&self.durable));
+        broken(Property::Restartable, self.host, detail)
+    }
+}
+
+/// Cuts a record between two bytes; that must be seen as a torn tail, which is then cut off.
+fn torn_record_is_recognised(host: usize, record: &Bytes, rng: &mut Rng) -> Checked {
+    let torn = record.slice(..rng.below(record.len() as u64) as usize);
+    match Write::decode(&torn) {
+        Err(raftcore::DecodeError::Truncated) => Ok(()),
+        other => {
+            let detail = format!("{} of {} bytes read as {other:?}", torn.len(), record.len());
+            broken(Property::CodecRoundTrip, host, detail)
+        }
+    }
+}
+
+/// What is left of a write that was torn between two of its fields, or within its entries.
+pub(crate) fn tear(mut write: Write, rng: &mut Rng, counts: &mut FaultCounts) -> Option<Write> {
+    let fields = [
+        write.hard_state.is_some(),
+        write.snapshot.is_some(),
+        write.truncate_from.is_some(),
+        !write.entries.is_empty(),
+    ];
+    let count = fields.iter().filter(|&&there| there).count() as u64;
+    let mut left = rng.below(count.max(1));
+    let [state, snapshot, truncate, entries] = fields.map(|there| {
+        let keep = there && left > 0;
+        left -= u64::from(keep);
+        keep
+    });
+    if !state {
+        write.hard_state = None;
+    }
+    if !snapshot {
+        write.snapshot = None;
+    }
+    if !truncate {
+        write.truncate_from = None;
+    }
+    let reached = [state, snapshot, truncate] == [fields[0], fields[1], fields[2]];
+    if !entries {
+        let keep = if reached { rng.below(write.entries.len() as u64) } else { 0 };
+        if keep > 0 {
+            counts[FaultKind::TornEntries] += 1;
+        }
+        write.entries = first_entries(&write.entries, keep as usize);
+    }
+    if write.hard_state.is_none()
+        && write.snapshot.is_none()
+        && write.truncate_from.is_none()
+        && write.entries.is_empty()
+    {
+        return None;
+    }
+    counts[FaultKind::TornWrite] += 1;
+    Some(write)
+}
+
+/// A run's first entries.
+fn first_entries(entries: &Entries, count: usize) -> Entries {
+    if count == 0 {
+        return Entries::default();
+    }
+    let begin = entries.bytes().as_ptr() as usize;
+    let end = entries
+        .iter()
+        .nth(count - 1)
+        .map_or(begin, |entry| entry.payload.as_ptr() as usize + entry.payload.len());
+    let bytes = entries.bytes().slice(..end - begin);
+    Entries::decode(entries.first(), count as u32, bytes).unwrap_or_default()
+}

@@ -1,0 +1,145 @@
+//! The kinds of faults, and how often each fired.
+
+use core::fmt;
+use core::ops::{Index, IndexMut};
+
+macro_rules! fault_kinds {
+    ($($(#[$meta:meta])* $kind:ident => $name:literal,)*) => {
+        /// A kind of fault that a run injects.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum FaultKind {
+            $($(#[$meta])* $kind,)*
+        }
+
+        impl FaultKind {
+            /// All kinds.
+            pub const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            /// The kind's name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                }
+            }
+        }
+    };
+}
+
+fault_kinds! {
+    /// A message is lost.
+    Drop => "drop",
+    /// A message arrives more than once.
+    Duplicate => "duplicate",
+    /// A message overtakes an earlier one.
+    Reorder => "reorder",
+    /// A message arrives late.
+    Delay => "delay",
+    /// A link holds its messages back.
+    Clog => "clog",
+    /// A clogged link lets go of several messages at once.
+    Burst => "burst",
+    /// Two sides cannot reach each other.
+    Partition => "partition",
+    /// One side cannot reach the other, which reaches it.
+    OneWayPartition => "one-way partition",
+    /// A message of an earlier term comes back.
+    StaleTerm => "stale term replay",
+    /// A message of, or to, an earlier life comes back.
+    StaleLife => "stale life replay",
+    /// A node stops at once.
+    Crash => "crash",
+    /// A node stops between two outputs of one round.
+    CrashAtOutput => "crash at output",
+    /// A crash loses a write that was not synced.
+    LostWrite => "lost write",
+    /// A crash leaves a write between two of its fields.
+    TornWrite => "torn write",
+    /// A crash leaves the entries of a write between two of them, or a record between two bytes.
+    TornEntries => "torn entries",
+    /// The disk reports that a sync failed.
+    FailedSync => "failed sync",
+    /// A process stands still and then goes on.
+    Pause => "pause",
+    /// A clock runs too fast or too slow.
+    UnevenTicks => "uneven ticks",
+    /// A host calls `tick` rarely.
+    CoarseTicks => "coarse ticks",
+    /// A sync takes long.
+    SlowDisk => "slow disk",
+    /// A sync is acknowledged long after it is done.
+    LateAck => "late ack",
+    /// One acknowledgement stands for several writes.
+    CumulativeAck => "cumulative ack",
+    /// A write is acknowledged again.
+    RepeatedAck => "repeated ack",
+    /// A host polls long after its inputs.
+    LatePoll => "late poll",
+    /// A host reports an applied entry late.
+    LateApply => "late apply",
+}
+
+impl FaultKind {
+    /// Whether the fault needs a second node.
+    #[must_use]
+    pub const fn needs_peers(self) -> bool {
+        matches!(
+            self,
+            Self::Drop
+                | Self::Duplicate
+                | Self::Reorder
+                | Self::Delay
+                | Self::Clog
+                | Self::Burst
+                | Self::Partition
+                | Self::OneWayPartition
+                | Self::StaleTerm
+                | Self::StaleLife
+        )
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How often each kind of fault fired.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FaultCounts([u64; FaultKind::ALL.len()]);
+
+impl FaultCounts {
+    /// Each kind with its count.
+    pub fn iter(&self) -> impl Iterator<Item = (FaultKind, u64)> + '_ {
+        FaultKind::ALL.iter().map(|&kind| (kind, self[kind]))
+    }
+
+    /// All faults together.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// Adds the counts of another run.
+    pub fn add(&mut self, other: &Self) {
+        for (own, more) in self.0.iter_mut().zip(other.0) {
+            *own += more;
+        }
+    }
+}
+
+impl Index<FaultKind> for FaultCounts {
+    type Output = u64;
+
+    fn index(&self, kind: FaultKind) -> &u64 {
+        &self.0[kind as usize]
+    }
+}
+
+impl IndexMut<FaultKind> for FaultCounts {
+    fn index_mut(&mut self, kind: FaultKind) -> &mut u64 {
+        &mut self.0[kind as usize]
+    }
+}

@@ -1,0 +1,389 @@
+//! One run: a cluster, its disks, its network, its clients, and what happens to them.
+
+mod host_io;
+mod recover;
+mod trouble;
+
+pub use recover::{RECOVERY_ELECTIONS, TICKS_PER_ENTRY};
+
+use raftcore::{EntryId, Event as Notice, GroupId, Identity, LogIndex, Node, NodeId, RoleName};
+
+use crate::check::{Checks, Proposed, View};
+use crate::config::{ConfigError, Plan, SimConfig};
+use crate::disk::Disk;
+use crate::faults::{FaultCounts, FaultKind};
+use crate::host::{Clock, Driver, Host};
+use crate::network::Network;
+use crate::property::{Checked, Property, broken};
+use crate::queue::{Event, Queue, UNITS_PER_TICK};
+use crate::record::{NodeRecording, Recording, answers_digest};
+use crate::report::RunReport;
+use crate::rng::Rng;
+use crate::trace::{Told, Trace, note};
+use crate::weather::{Habits, LATE_MAX, Watch, Weather};
+
+/// Steps between two looks at the whole status of a node.
+const STEPS_PER_STATUS: u64 = 61;
+
+/// A digest of everything that happens, cheap enough to feed with every word.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Digest(u64);
+
+impl Digest {
+    fn mix(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 ^= self.0 >> 29;
+    }
+}
+
+#[derive(Default)]
+struct Stats {
+    leader_changes: u64,
+    last_leader: Option<usize>,
+    elections: u64,
+    restarts: u64,
+    recovery_ticks: u64,
+}
+
+/// The state of one run.
+pub(crate) struct World {
+    sim: SimConfig,
+    plan: Plan,
+    rng: Rng,
+    queue: Queue,
+    now: u64,
+    step: u64,
+    hosts: Vec<Host>,
+    network: Network,
+    checks: Checks,
+    weather: Weather,
+    counts: FaultCounts,
+    digest: Digest,
+    stats: Stats,
+    trace: Option<Trace>,
+    heal_plan: u32,
+    recovering: bool,
+}
+
+impl World {
+    /// A cluster before its first event; `record` keeps a trace and all inputs.
+    pub(crate) fn new(sim: &SimConfig, record: bool) -> Result<Self, ConfigError> {
+        let mut rng = Rng::new(sim.seed);
+        let plan = Plan::new(sim, &mut rng)?;
+        let nodes = plan.configs.len();
+        let weather = Weather::calm();
+        let hosts = (0..nodes)
+            .map(|host| Host {
+                driver: None,
+                view: View { role: RoleName::Follower, term: 0, commit: 0, applied: 0, last: 0 },
+                life: 0,
+                disk: Disk::new(host, plan.codec, plan.journal),
+                clock: Clock::new(0, 0, 1000),
+                habits: Habits::calm(&mut rng),
+                paused_until: 0,
+                poll_planned: false,
+                tick_plan: 0,
+                tick_at: u64::MAX,
+                stop_in: None,
+                issued: Default::default(),
+                acked: 0,
+                issued_before: Default::default(),
+                machine: 0,
+                inputs: 0,
+            })
+            .collect();
+        Ok(Self {
+            sim: sim.clone(),
+            plan,
+            rng,
+            queue: Queue::default(),
+            now: 0,
+            step: 0,
+            hosts,
+            network: Network::new(),
+            checks: Checks::new(nodes),
+            weather,
+            counts: FaultCounts::default(),
+            digest: Digest::default(),
+            stats: Stats::default(),
+            trace: record.then(Trace::default),
+            heal_plan: 0,
+            recovering: false,
+        })
+    }
+
+    /// The whole run.
+    pub(crate) fn run(&mut self) -> Checked<RunReport> {
+        for host in 0..self.hosts.len() {
+            self.restart(host)?;
+        }
+        self.queue.push(UNITS_PER_TICK, Event::Client);
+        if self.sim.faults {
+            self.queue.push(UNITS_PER_TICK, Event::Weather);
+            self.queue.push(2 * UNITS_PER_TICK, Event::Fault);
+        }
+        while self.step < self.sim.steps {
+            self.advance()?;
+        }
+        self.recover()?;
+        self.digest.mix(self.step);
+        Ok(RunReport {
+            seed: self.sim.seed,
+            nodes: self.hosts.len(),
+            steps: self.step,
+            ticks: self.now / UNITS_PER_TICK,
+            proposals: self.checks.clients.accepted(),
+            commits: self.checks.committed(),
+            leader_changes: self.stats.leader_changes,
+            elections: self.stats.elections,
+            restarts: self.stats.restarts,
+            recovery_ticks: self.stats.recovery_ticks,
+            faults: self.counts,
+            digest: self.digest.0,
+        })
+    }
+
+    pub(crate) const fn step(&self) -> u64 {
+        self.step
+    }
+
+    pub(crate) const fn nodes(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// The trace and the last life of every running node.
+    pub(crate) fn into_evidence(self) -> (Vec<String>, Recording) {
+        let mut nodes = Vec::new();
+        for (host, config) in self.hosts.into_iter().zip(self.plan.configs) {
+            let Some((start, applied, inputs, answers)) =
+                host.driver.and_then(|driver| driver.into_recorded())
+            else {
+                continue;
+            };
+            let answers = answers_digest(&answers);
+            nodes.push(NodeRecording {
+                config: (*config).clone(),
+                start,
+                applied,
+                inputs,
+                answers,
+            });
+        }
+        let trace = self.trace.map(Trace::into_lines).unwrap_or_default();
+        (trace, Recording { seed: self.sim.seed, nodes })
+    }
+
+    fn identity(host: usize) -> Identity {
+        Identity { group: GroupId(1), node: NodeId(host as u64 + 1) }
+    }
+
+    /// Executes the next event.
+    fn advance(&mut self) -> Checked {
+        let Some((at, event)) = self.queue.pop() else {
+            return broken(Property::Liveness, 0, "nothing will ever happen again");
+        };
+        self.now = at;
+        self.step += 1;
+        self.digest.mix(at);
+        if self.step.is_multiple_of(STEPS_PER_STATUS) {
+            self.look_closely((self.step / STEPS_PER_STATUS) as usize % self.hosts.len())?;
+        }
+        self.handle(event)
+    }
+
+    fn handle(&mut self, event: Event) -> Checked {
+        match event {
+            Event::Tick { host, plan } => {
+                let host = host as usize;
+                let valid = self.hosts[host].tick_plan == plan;
+                if valid && self.awake(host, event) { self.look_at_clock(host) } else { Ok(()) }
+            }
+            Event::Deliver { flight } => self.deliver(flight),
+            Event::Poll { host, life } => {
+                let host = host as usize;
+                if self.lives(host, life) && self.awake(host, event) {
+                    self.pump(host)
+                } else {
+                    Ok(())
+                }
+            }
+            Event::Sync { host, life, sequence } => {
+                let host = host as usize;
+                if self.lives(host, life) { self.sync(host, sequence) } else { Ok(()) }
+            }
+            Event::Ack { host, life, sequence } => {
+                let host = host as usize;
+                let valid = self.lives(host, life) && self.awake(host, event);
+                if valid { self.acknowledge(host, sequence) } else { Ok(()) }
+            }
+            Event::Applied { host, life, index } => {
+                let host = host as usize;
+                let valid = self.lives(host, life) && self.awake(host, event);
+                if valid { self.report_applied(host, LogIndex(index)) } else { Ok(()) }
+            }
+            Event::Restart { host, life } => {
+                let host = host as usize;
+                let down = self.hosts[host].driver.is_none() && self.hosts[host].life == life;
+                if down { self.restart(host) } else { Ok(()) }
+            }
+            Event::Client if self.recovering => Ok(()),
+            Event::Client => self.client(),
+            Event::Fault | Event::Weather if self.recovering => Ok(()),
+            Event::Fault => self.trouble(),
+            Event::Heal { plan } => {
+                if plan == self.heal_plan {
+                    note!(self, "all cuts are mended");
+                    self.network.heal();
+                }
+                Ok(())
+            }
+            Event::Weather => {
+                self.change_weather();
+                Ok(())
+            }
+        }
+    }
+
+    fn lives(&self, host: usize, life: u32) -> bool {
+        self.hosts[host].life == life && self.hosts[host].driver.is_some()
+    }
+
+    /// Whether the host's process runs; if it is paused, the event waits for its end.
+    fn awake(&mut self, host: usize, event: Event) -> bool {
+        let until = self.hosts[host].paused_until;
+        if self.hosts[host].driver.is_none() {
+            return false;
+        }
+        if until <= self.now {
+            return true;
+        }
+        self.queue.push(until, event);
+        false
+    }
+
+    fn deliver(&mut self, flight: u32) -> Checked {
+        let Some(to) = self.network.flight(flight).map(|flight| flight.to) else {
+            return Ok(());
+        };
+        let paused = self.hosts[to].driver.is_some() && self.hosts[to].paused_until > self.now;
+        if paused {
+            self.queue.push(self.hosts[to].paused_until, Event::Deliver { flight });
+            return Ok(());
+        }
+        let Some(flight) = self.network.arrive(flight, self.now, &mut self.counts) else {
+            return Ok(());
+        };
+        if self.hosts[to].driver.is_none() {
+            return Ok(());
+        }
+        let message = flight.unpack()?;
+        note!(self, "{} arrives", Told(&message));
+        self.fresh_clock(to);
+        let Some(driver) = &mut self.hosts[to].driver else { return Ok(()) };
+        if let Err(error) = driver.receive(message) {
+            return broken(Property::HonestPeerAccepted, to, error.to_string());
+        }
+        self.observe(to)?;
+        self.poll_soon(to)
+    }
+
+    fn client(&mut self) -> Checked {
+        let gap = self.rng.between(1, self.weather.client_gap);
+        self.queue.push(self.now + gap, Event::Client);
+        let count = self.hosts.len() as u64;
+        let begin = self.rng.below(count) as usize;
+        let order = (0..self.hosts.len()).map(|step| (begin + step) % self.hosts.len());
+        let wants_leader = self.rng.chance(930);
+        let fits = |&host: &usize| !wants_leader || self.hosts[host].leads();
+        let Some(host) = order.into_iter().find(fits) else { return Ok(()) };
+        if self.hosts[host].paused_until > self.now || self.hosts[host].driver.is_none() {
+            return Ok(());
+        }
+        let burst = self.rng.chance(self.weather.client_burst);
+        let wishes = if burst { self.rng.between(2, 12) } else { 1 };
+        self.fresh_clock(host);
+        for _ in 0..wishes {
+            self.propose(host)?;
+        }
+        self.poll_soon(host)
+    }
+
+    fn propose(&mut self, host: usize) -> Checked<Option<EntryId>> {
+        let length = self.rng.between(8, self.plan.payload_max);
+        let payload = self.checks.clients.next_payload(length);
+        let Host { driver: Some(driver), life, .. } = &mut self.hosts[host] else {
+            return Ok(None);
+        };
+        let life = *life;
+        let leads = driver.node.role() == RoleName::Leader;
+        match driver.propose(payload) {
+            Ok(id) if !leads => {
+                broken(Property::ContractKept, host, format!("took proposal {id} without leading"))
+            }
+            Ok(id) => {
+                note!(self, "n{} takes proposal {id}", host + 1);
+                if (id.term, id.index) != (driver.node.term(), driver.node.last_index()) {
+                    return broken(Property::ContractKept, host, format!("proposal became {id}"));
+                }
+                self.checks.clients.accepted_by(Proposed { host, life, id })?;
+                self.digest.mix(id.index.0);
+                self.observe(host)?;
+                Ok(Some(id))
+            }
+            Err(raftcore::Refused::NotLeader { .. }) if !leads => Ok(None),
+            Err(raftcore::Refused::Busy { .. }) if leads => Ok(None),
+            Err(error) => broken(Property::ContractKept, host, format!("refuses: {error}")),
+        }
+    }
+
+    /// Looks at the getters after an input, and checks what has changed.
+    fn observe(&mut self, host: usize) -> Checked {
+        let Some(driver) = &self.hosts[host].driver else { return Ok(()) };
+        let now = View::of(&driver.node);
+        let before = self.hosts[host].view;
+        if now == before {
+            return Ok(());
+        }
+        self.checks.view(host, &before, &now)?;
+        self.hosts[host].view = now;
+        let runs = matches!(now.role, RoleName::Candidate | RoleName::Leader);
+        self.stats.elections += u64::from(runs && now.term > before.term);
+        if now.leads() && !(before.leads() && before.term == now.term) {
+            note!(self, "n{} leads term {}", host + 1, now.term);
+            if self.stats.last_leader.is_some_and(|last| last != host) {
+                self.stats.leader_changes += 1;
+            }
+            self.stats.last_leader = Some(host);
+            let Some(Driver { node, .. }) = &self.hosts[host].driver else { return Ok(()) };
+            self.checks.leads(host, now.term, |index| checksum(node, index))?;
+        }
+        if now.commit > self.checks.committed() {
+            self.checks.commits(host, &now)?;
+            for other in 0..self.hosts.len() {
+                let view = self.hosts[other].view;
+                if view.term > now.term && self.hosts[other].leads() {
+                    let held = |index| self.held(other, index);
+                    self.checks.leader_holds(other, view.term, held)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A node's checksum at an entry.
+    fn held(&self, host: usize, index: u64) -> Option<u32> {
+        checksum(&self.hosts[host].driver.as_ref()?.node, index)
+    }
+
+    fn notice(&mut self, host: usize, event: &Notice) -> Checked {
+        note!(self, "n{} reports {event:?}", host + 1);
+        self.checks.notices(host, event)
+    }
+}
+
+fn checksum(node: &Node, index: u64) -> Option<u32> {
+    if index > node.last_index().0 {
+        return None;
+    }
+    node.checksum_at(LogIndex(index))
+}

@@ -1,0 +1,100 @@
+//! After the faults: a leader, a fresh proposal applied everywhere, equal logs, within a bound.
+
+use raftcore::{EntryId, LogIndex};
+
+use super::{Checked, Property, UNITS_PER_TICK, World, broken, note};
+use crate::weather::LATE_MAX;
+
+/// Longest recovery, in longest election timeouts; [`TICKS_PER_ENTRY`] come on top.
+pub const RECOVERY_ELECTIONS: u64 = 20;
+/// Ticks of recovery allowed for each entry that the node furthest behind lacks: a leader may send
+/// single entries, one at a time.
+pub const TICKS_PER_ENTRY: u64 = 3;
+
+impl World {
+    /// Stops all faults and waits for the cluster to be well again.
+    pub(super) fn recover(&mut self) -> Checked {
+        note!(self, "the faults stop");
+        self.recovering = true;
+        self.calm();
+        let election_max =
+            self.plan.configs.iter().map(|config| config.election_ticks_max).max().unwrap_or(1);
+        let election_max = u64::from(election_max) * UNITS_PER_TICK;
+        let paused = self.hosts.iter().map(|host| host.paused_until).max().unwrap_or(0);
+        let quiet = self.now.max(paused) + 2 * LATE_MAX;
+        while self.now < quiet || self.hosts.iter().any(|host| host.driver.is_none()) {
+            self.advance()?;
+        }
+        let begin = self.now;
+        let longest = self.hosts.iter().map(|host| host.view.last).max().unwrap_or(0);
+        let shortest = self.hosts.iter().map(|host| host.view.last).min().unwrap_or(0);
+        let behind = (longest - shortest) * TICKS_PER_ENTRY * UNITS_PER_TICK;
+        let end = begin + RECOVERY_ELECTIONS * election_max + behind;
+        let mut fresh = None;
+        loop {
+            let next = self.now + UNITS_PER_TICK;
+            while self.now < next {
+                self.advance()?;
+            }
+            if self.recovered(&mut fresh)? {
+                self.stats.recovery_ticks = (self.now - begin) / UNITS_PER_TICK;
+                return self.settle();
+            }
+            if self.now > end {
+                return self.stuck(fresh, (self.now - begin) / UNITS_PER_TICK);
+            }
+        }
+    }
+
+    /// Whether a fresh proposal is applied everywhere and all logs are equal; makes the proposal.
+    fn recovered(&mut self, fresh: &mut Option<EntryId>) -> Checked<bool> {
+        let term = self.hosts.iter().map(|host| host.view.term).max().unwrap_or(0);
+        let leads = |host: &super::Host| host.leads() && host.view.term == term;
+        let Some(leader) = self.hosts.iter().position(leads) else { return Ok(false) };
+        let Some(id) = *fresh else {
+            self.fresh_clock(leader);
+            *fresh = self.propose(leader)?;
+            self.poll_soon(leader)?;
+            return Ok(false);
+        };
+        if id.term.0 != term {
+            *fresh = None;
+            return Ok(false);
+        }
+        let view = self.hosts[leader].view;
+        let same = |host: &super::Host| {
+            let there = host.view;
+            (there.last, there.commit, there.applied) == (view.last, view.last, view.last)
+        };
+        if view.last < id.index.0 || !self.hosts.iter().all(same) {
+            return Ok(false);
+        }
+        let own = self.held(leader, view.last);
+        Ok((0..self.hosts.len()).all(|host| self.held(host, view.last) == own))
+    }
+
+    /// The last looks: durable logs, and what clients were told.
+    fn settle(&mut self) -> Checked {
+        note!(self, "recovered");
+        let lives: Vec<u32> = self.hosts.iter().map(|host| host.life).collect();
+        let checks = &self.checks;
+        checks.clients.settled(&lives, |index: LogIndex| {
+            let committed = index.0 <= checks.committed();
+            committed.then(|| checks.committed_mark(index.0).map(|mark| mark.term)).flatten()
+        })
+    }
+
+    fn stuck(&self, fresh: Option<EntryId>, ticks: u64) -> Checked {
+        let views: Vec<String> = self
+            .hosts
+            .iter()
+            .enumerate()
+            .map(|(host, state)| format!("n{} {:?}", host + 1, state.view))
+            .collect();
+        let what = match fresh {
+            None => "no leader takes a proposal".to_owned(),
+            Some(id) => format!("proposal {id} is not applied everywhere with equal logs"),
+        };
+        broken(Property::Liveness, 0, format!("{what} after {ticks} ticks: {}", views.join(", ")))
+    }
+}

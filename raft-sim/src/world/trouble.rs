@@ -1,0 +1,223 @@
+//! Things that go wrong: crashes, cuts, clogs, pauses, old messages, failing disks.
+
+use super::{Checked, Event, FaultKind, UNITS_PER_TICK, Weather, World, note};
+use crate::weather::Action;
+
+impl World {
+    fn election_max(&self) -> u64 {
+        u64::from(self.plan.configs[0].election_ticks_max)
+    }
+
+    /// Other things go wrong from now on, and hosts get other habits.
+    pub(super) fn change_weather(&mut self) {
+        let election_max = self.election_max();
+        self.weather = Weather::rough(&mut self.rng, election_max);
+        for host in 0..self.hosts.len() {
+            self.new_habits(host);
+        }
+        let lasts = UNITS_PER_TICK * self.rng.between(2 * election_max, 12 * election_max);
+        self.queue.push(self.now + lasts, Event::Weather);
+    }
+
+    pub(super) fn new_habits(&mut self, host: usize) {
+        let habits = self.weather.habits(&mut self.rng);
+        let state = &mut self.hosts[host];
+        state.clock.read(self.now);
+        state.clock.rate = habits.rate;
+        state.habits = habits;
+        if state.driver.is_some() {
+            state.tick_plan += 1;
+            state.tick_at = self.now + 1;
+            let plan = state.tick_plan;
+            self.queue.push(self.now + 1, Event::Tick { host: host as u8, plan });
+        }
+    }
+
+    /// The next thing goes wrong.
+    pub(super) fn trouble(&mut self) -> Checked {
+        if !self.weather.rough {
+            self.queue.push(self.now + UNITS_PER_TICK, Event::Fault);
+            return Ok(());
+        }
+        let gap = self.rng.between(1, self.weather.action_gap);
+        self.queue.push(self.now + gap, Event::Fault);
+        let action = self.weather.action(&mut self.rng);
+        note!(self, "trouble: {action:?}");
+        let host = self.rng.below(self.hosts.len() as u64) as usize;
+        let leader = self.hosts.iter().position(|host| host.leads()).unwrap_or(host);
+        match action {
+            Action::Crash => self.crash_if_affordable(host)?,
+            Action::CrashLeader => self.crash_if_affordable(leader)?,
+            Action::CrashAtOutput => {
+                let host = if self.rng.chance(500) { leader } else { host };
+                if self.affordable(host) {
+                    self.hosts[host].stop_in = Some(self.rng.below(8) as u32);
+                }
+            }
+            Action::PowerLoss => {
+                for host in 0..self.hosts.len() {
+                    if self.rng.chance(800) {
+                        self.crash(host)?;
+                    }
+                }
+            }
+            Action::Partition => self.partition(false),
+            Action::OneWay => self.partition(true),
+            Action::Bridge => self.bridge(),
+            Action::IsolateLeader => self.isolate(leader),
+            Action::Heal => self.network.heal(),
+            Action::ClogLink => {
+                let to = self.rng.below(self.hosts.len() as u64) as usize;
+                self.clog(host, to);
+            }
+            Action::ClogHost => {
+                for peer in 0..self.hosts.len() {
+                    self.clog(host, peer);
+                    self.clog(peer, host);
+                }
+            }
+            Action::Pause => self.pause(host),
+            Action::PauseLeader => self.pause(leader),
+            Action::Replay => self.replay(),
+            Action::FailSync => self.hosts[host].disk.fails = true,
+            Action::Campaign => return self.campaign(host),
+            Action::NewHabits => self.new_habits(host),
+        }
+        Ok(())
+    }
+
+    /// Whether the cluster keeps a quorum without the host; now and then it need not.
+    fn affordable(&mut self, host: usize) -> bool {
+        let up = self.hosts.iter().filter(|host| host.driver.is_some()).count();
+        let count = self.hosts.len();
+        self.hosts[host].driver.is_some() && (up > count / 2 + 1 || self.rng.chance(250))
+    }
+
+    fn crash_if_affordable(&mut self, host: usize) -> Checked {
+        if self.affordable(host) { self.crash(host) } else { Ok(()) }
+    }
+
+    fn troubled_until(&mut self) -> u64 {
+        self.now + self.rng.between(1, self.weather.trouble_max)
+    }
+
+    /// Cuts the links between two sides, in both directions or in one.
+    fn partition(&mut self, one_way: bool) {
+        let count = self.hosts.len();
+        if count < 2 {
+            return;
+        }
+        let sides = self.rng.between(1, (1 << count) - 2);
+        for from in 0..count {
+            for to in 0..count {
+                let (left, right) = (sides >> from & 1, sides >> to & 1);
+                if left < right || (left > right && !one_way) {
+                    self.network.sever(from, to);
+                }
+            }
+        }
+        self.cut(if one_way { FaultKind::OneWayPartition } else { FaultKind::Partition });
+    }
+
+    /// Cuts some pairs, so that some nodes see peers that do not see each other.
+    fn bridge(&mut self) {
+        let count = self.hosts.len();
+        for from in 0..count {
+            for to in 0..from {
+                if self.rng.chance(400) {
+                    self.network.sever(from, to);
+                    self.network.sever(to, from);
+                    self.cut(FaultKind::Partition);
+                }
+            }
+        }
+    }
+
+    /// Cuts one host off, in one or in both directions.
+    fn isolate(&mut self, host: usize) {
+        if self.hosts.len() < 2 {
+            return;
+        }
+        let (hears, speaks) = self.rng.pick(&[(false, false), (true, false), (false, true)]);
+        for peer in (0..self.hosts.len()).filter(|&peer| peer != host) {
+            if !hears {
+                self.network.sever(peer, host);
+            }
+            if !speaks {
+                self.network.sever(host, peer);
+            }
+        }
+        let one_way = hears || speaks;
+        self.cut(if one_way { FaultKind::OneWayPartition } else { FaultKind::Partition });
+    }
+
+    /// Counts cuts and plans when they are mended.
+    fn cut(&mut self, kind: FaultKind) {
+        self.counts[kind] += 1;
+        self.heal_plan += 1;
+        let at = self.troubled_until();
+        self.queue.push(at, Event::Heal { plan: self.heal_plan });
+    }
+
+    fn clog(&mut self, from: usize, to: usize) {
+        if from != to {
+            self.counts[FaultKind::Clog] += 1;
+            let until = self.troubled_until();
+            self.network.clog(from, to, until);
+        }
+    }
+
+    fn pause(&mut self, host: usize) {
+        if self.hosts[host].driver.is_some() {
+            self.counts[FaultKind::Pause] += 1;
+            self.hosts[host].paused_until = self.troubled_until();
+        }
+    }
+
+    /// Some messages of earlier terms or lives come back.
+    fn replay(&mut self) {
+        for _ in 0..self.rng.between(1, 6) {
+            let by_term = self.rng.chance(500);
+            let hosts = &self.hosts;
+            let old_life = |from: usize, to: usize, lives: [u32; 2]| {
+                lives != [hosts[from].life, hosts[to].life]
+            };
+            let found = self.network.replay(&mut self.rng, |old| {
+                if by_term {
+                    old.term < hosts[old.to].view.term
+                } else {
+                    old_life(old.from, old.to, old.lives)
+                }
+            });
+            if let Some(flight) = found {
+                let kind = if by_term { FaultKind::StaleTerm } else { FaultKind::StaleLife };
+                self.counts[kind] += 1;
+                let at = self.now + self.rng.between(1, 2 * UNITS_PER_TICK);
+                self.queue.push(at, Event::Deliver { flight });
+            }
+        }
+    }
+
+    /// A host tells its node to run for leadership.
+    fn campaign(&mut self, host: usize) -> Checked {
+        if self.hosts[host].paused_until > self.now {
+            return Ok(());
+        }
+        self.fresh_clock(host);
+        let Some(driver) = &mut self.hosts[host].driver else { return Ok(()) };
+        driver.campaign();
+        self.observe(host)?;
+        self.poll_soon(host)
+    }
+
+    /// All hosts behave from now on, and look at their clocks.
+    pub(super) fn calm(&mut self) {
+        self.weather = Weather::calm();
+        self.network.calm();
+        for host in 0..self.hosts.len() {
+            self.hosts[host].disk.fails = false;
+            self.hosts[host].stop_in = None;
+            self.new_habits(host);
+        }
+    }
+}
