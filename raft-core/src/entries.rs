@@ -279,6 +279,21 @@ impl Fault {
 }
 
 fn split(bytes: &[u8]) -> Result<(Header, &[u8], &[u8]), Fault> {
+    // Nearly every header has a small term and a short payload: one byte each, seven in all.
+    if let Some((&[term, kind, length, c0, c1, c2, c3], rest)) = bytes.split_first_chunk::<7>()
+        && term < 0x80
+        && length < 0x80
+        && kind <= EntryKind::Membership as u8
+    {
+        let (payload, rest) = rest.split_at_checked(length.into()).ok_or(Fault::Length)?;
+        let checksum = [c0, c1, c2, c3];
+        let (term, length) = (term.into(), length.into());
+        return Ok((Header { term, kind, length, checksum }, payload, rest));
+    }
+    split_any(bytes)
+}
+
+fn split_any(bytes: &[u8]) -> Result<(Header, &[u8], &[u8]), Fault> {
     let (header, rest) = match postcard::take_from_bytes::<Header>(bytes) {
         Ok(found) => found,
         Err(postcard::Error::DeserializeUnexpectedEnd) => return Err(Fault::Length),

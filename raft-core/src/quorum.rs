@@ -22,15 +22,36 @@ pub(crate) fn has_quorum(membership: &Membership, agrees: impl Fn(NodeId) -> boo
     of(&mut membership.voters()) && of(&mut membership.outgoing().iter().copied())
 }
 
-/// The largest index that a majority of voters has reached: the median, lower for an even number.
-/// `None` without voters.
-pub(crate) fn reached_by_majority(voters: impl Iterator<Item = LogIndex>) -> Option<LogIndex> {
-    let mut indexes = [LogIndex(0); MAX_VOTERS];
-    let mut count = 0usize;
-    for (place, index) in indexes.iter_mut().zip(voters) {
-        *place = index;
-        count = count.saturating_add(1);
+/// In which topologies a node's vote counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Votes {
+    pub(crate) incoming: bool,
+    pub(crate) outgoing: bool,
+}
+
+impl Votes {
+    pub(crate) fn of(membership: &Membership, id: NodeId) -> Self {
+        let incoming = membership.member(id).is_some_and(|member| member.voter);
+        Self { incoming, outgoing: membership.outgoing().contains(&id) }
     }
+}
+
+/// The largest index that a quorum has reached, given each voter's index: `moved_to`, which one of
+/// them has just reached, if a majority has; the median otherwise. `None` without voters.
+pub(crate) fn reached_by_majority(
+    voters: impl Iterator<Item = LogIndex> + Clone,
+    moved_to: LogIndex,
+) -> Option<LogIndex> {
+    let (mut count, mut there) = (0usize, 0usize);
+    for index in voters.clone() {
+        count = count.saturating_add(1);
+        there = there.saturating_add(usize::from(index >= moved_to));
+    }
+    if there == majority(count) {
+        return Some(moved_to);
+    }
+    let mut indexes = [LogIndex(0); MAX_VOTERS];
+    indexes.iter_mut().zip(voters).for_each(|(place, index)| *place = index);
     let indexes = indexes.get_mut(..count)?;
     let at = count.checked_sub(majority(count))?;
     Some(*indexes.select_nth_unstable(at).1)
@@ -41,7 +62,13 @@ mod tests {
     use super::*;
 
     fn reached(indexes: &[u64]) -> Option<u64> {
-        reached_by_majority(indexes.iter().map(|&index| LogIndex(index))).map(LogIndex::get)
+        let of = |moved_to: &u64| {
+            let voters = indexes.iter().map(|&index| LogIndex(index));
+            reached_by_majority(voters, LogIndex(*moved_to)).map(LogIndex::get)
+        };
+        let first = of(indexes.first().unwrap_or(&0));
+        assert!(indexes.iter().all(|moved_to| of(moved_to) == first), "whichever moved");
+        first
     }
 
     #[test]
@@ -56,6 +83,8 @@ mod tests {
         assert_eq!(reached(&[7, 3]), Some(3));
         assert_eq!(reached(&[1, 9, 5]), Some(5));
         assert_eq!(reached(&[4, 1, 2, 3]), Some(2));
+        assert_eq!(reached(&[5, 5, 5, 1]), Some(5));
+        assert_eq!(reached(&[5, 5, 5, 5]), Some(5));
         let all: Vec<u64> = (1..=101).collect();
         assert_eq!(reached(&all), Some(51));
     }

@@ -6,7 +6,9 @@
 
 use alloc::collections::VecDeque;
 
+use crate::log::Point;
 use crate::message::{Append, Body, Commit, Heartbeat, Message};
+use crate::quorum::Votes;
 use crate::shared::Shared;
 use crate::status::{PeerState, PeerStatus};
 use crate::types::{EntryId, LogIndex, NodeId};
@@ -18,8 +20,12 @@ use crate::types::{EntryId, LogIndex, NodeId};
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     pub(crate) id: NodeId,
+    /// Whether its vote counts in the topology that is coming, and in the one that is going.
+    pub(crate) votes: Votes,
     pub(crate) matched: LogIndex,
     next: LogIndex,
+    /// The entry before `next`, where the last append ended; not kept after a restart.
+    before_next: Option<Point>,
     session: u32,
     probe: Option<Probe>,
     /// Nothing is sent until the peer answers a heartbeat.
@@ -52,11 +58,13 @@ enum Due {
 }
 
 impl Peer {
-    pub(crate) const fn new(id: NodeId, next: LogIndex) -> Self {
+    pub(crate) const fn new(id: NodeId, votes: Votes, next: LogIndex) -> Self {
         Self {
             id,
+            votes,
             matched: LogIndex(0),
             next,
+            before_next: None,
             session: 1,
             probe: Some(Probe { sent: false, prev: next.prev() }),
             paused: false,
@@ -135,11 +143,15 @@ impl Peer {
     }
 
     fn append(&mut self, shared: &mut Shared) -> Option<Body> {
-        let prev = shared.log.point(self.next.prev())?;
-        let last = shared.log.last_index();
-        let entries = shared.log.slice(self.next, last, shared.config.max_append_bytes);
+        let prev = match self.before_next.take() {
+            Some(prev) if prev.id.index == self.next.prev() => prev,
+            _ => shared.log.point(self.next.prev())?,
+        };
+        let last = shared.log.last();
+        let entries = shared.log.slice(self.next, last.id.index, shared.config.max_append_bytes);
         if !entries.is_empty() {
             self.next = entries.last().next();
+            self.before_next = (entries.last() == last.id.index).then_some(last);
         }
         match &mut self.probe {
             Some(probe) => probe.sent = true,
@@ -212,6 +224,7 @@ impl Peer {
     fn restart(&mut self, after: LogIndex) {
         self.session = self.session.saturating_add(1);
         self.next = after.max(self.matched).next();
+        self.before_next = None;
         self.probe = Some(Probe { sent: false, prev: self.next.prev() });
         self.in_flight.clear();
         self.in_flight_bytes = 0;

@@ -68,10 +68,14 @@ impl Shared {
         self.now.map(|now| now.plus(ticks))
     }
 
-    /// A random election timeout from now (Raft 5.2).
+    /// A random election timeout, in ticks (Raft 5.2).
+    pub(crate) fn election_ticks(&mut self) -> u64 {
+        self.rng.between(self.config.election_ticks_min, self.config.election_ticks_max)
+    }
+
+    /// A random election timeout from now.
     pub(crate) fn election_timeout(&mut self) -> Option<Tick> {
-        let config = &self.config;
-        let ticks = self.rng.between(config.election_ticks_min, config.election_ticks_max);
+        let ticks = self.election_ticks();
         self.after(ticks)
     }
 

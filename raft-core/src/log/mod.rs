@@ -144,6 +144,9 @@ impl Log {
     }
 
     fn note_terms(&mut self, entries: &Entries, end: Term) {
+        if self.terms.last().is_some_and(|&(_, newest)| newest == end) {
+            return;
+        }
         let mut iter = entries.iter();
         let Some(first) = iter.next() else { return };
         self.note_term(first.id);
@@ -316,6 +319,13 @@ impl Log {
         }
         if to >= self.open_first {
             self.close();
+        }
+        if let Some(run) = self.runs.back()
+            && run.first == from
+            && run.last() == to
+            && run.bytes.len() <= max_bytes
+        {
+            return Entries::from_parts(from, run.count, run.bytes.clone());
         }
         if let Some(at) = self.runs.partition_point(|run| run.first <= from).checked_sub(1) {
             let part = self.runs.get(at).map(|run| run.slice(from, to, max_bytes));

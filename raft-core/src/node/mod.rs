@@ -420,7 +420,15 @@ impl Node {
         Answer::Done
     }
 
-    fn perform(&mut self, mut transition: Transition) {
+    #[inline]
+    fn perform(&mut self, transition: Transition) {
+        if transition != Transition::Stay {
+            self.perform_all(transition);
+        }
+    }
+
+    /// The one place where roles change. A transition may call for another.
+    fn perform_all(&mut self, mut transition: Transition) {
         loop {
             transition = match transition {
                 Transition::Stay => return,

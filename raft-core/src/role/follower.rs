@@ -20,6 +20,8 @@ pub(crate) struct Follower {
     pub(crate) deadline: Option<Tick>,
     /// When the leader was last heard.
     heard: Option<Tick>,
+    /// How long to wait for a sign of the leader; drawn once for this leader (Raft 5.2).
+    patience: u64,
     session: u32,
     /// The end of the last append that passed the check of its previous entry, in this term and
     /// session: so far this log equals the leader's.
@@ -86,6 +88,9 @@ fn verify(log: &Log, term: Term, append: &Append) -> Result<Point, RejectedMessa
 
 /// How many of the first entries are in the log already.
 fn known(log: &Log, commit: LogIndex, append: &Append) -> Result<u32, RejectedMessage> {
+    if append.entries.first() > log.last_index() {
+        return Ok(0);
+    }
     let mut known = 0u32;
     for entry in &append.entries {
         if entry.id.index > log.last_index() {
@@ -144,9 +149,12 @@ impl Follower {
     }
 
     fn hear(&mut self, shared: &mut Shared, leader: NodeId) {
+        if self.patience == 0 || self.leader.is_none() {
+            self.patience = shared.election_ticks();
+        }
         self.leader = Some(leader);
         self.heard = shared.now;
-        self.deadline = shared.election_timeout();
+        self.deadline = shared.after(self.patience);
     }
 
     pub(crate) fn on_append(

@@ -7,7 +7,7 @@ use crate::entries::EntryKind;
 use crate::error::{Refused, RejectedMessage};
 use crate::message::{AppendOutcome, AppendReply, HeartbeatReply, Message};
 use crate::output::{Event, StepDownReason};
-use crate::quorum::{has_quorum, reached_by_majority};
+use crate::quorum::{Votes, has_quorum, reached_by_majority};
 use crate::replication::Peer;
 use crate::shared::{Shared, count};
 use crate::status::PeerStatus;
@@ -16,6 +16,8 @@ use crate::types::{EntryId, LogIndex, NodeId, Tick};
 /// What a leader knows besides the shared state; new for each term.
 #[derive(Clone, Debug)]
 pub(crate) struct Leader {
+    /// In which topologies its own vote counts.
+    votes: Votes,
     peers: Vec<Peer>,
     /// Peers before this one have nothing to send.
     cursor: usize,
@@ -35,9 +37,12 @@ impl Leader {
         let now = shared.now.unwrap_or_default();
         let me = shared.me();
         let others = shared.membership.nodes().filter(|&id| id != me);
-        let peers = others.map(|id| Peer::new(id, next)).collect();
+        let votes = |id| Votes::of(&shared.membership, id);
+        let peers = others.map(|id| Peer::new(id, votes(id), next)).collect();
+        let votes = votes(me);
         let (opened, _) = append(shared, EntryKind::Noop, &[]);
         Self {
+            votes,
             peers,
             cursor: 0,
             opened: opened.index,
@@ -189,17 +194,15 @@ impl Leader {
     /// Commits what a quorum holds durably, if the newest of it is of this term (Raft 5.4.2).
     fn advance_commit(&mut self, shared: &mut Shared, moved_to: LogIndex) {
         let own = self.own_match(shared);
-        let me = shared.me();
-        let matched = |id: NodeId| {
-            if id == me {
-                return own;
-            }
-            let peer = self.peers.iter().find(|peer| peer.id == id);
-            peer.map_or(LogIndex(0), |peer| peer.matched)
+        let mine = self.votes;
+        let of = |counts: fn(Votes) -> bool| {
+            let peers = self.peers.iter().filter(move |peer| counts(peer.votes));
+            let own = counts(mine).then_some(own);
+            reached_by_majority(own.into_iter().chain(peers.map(|peer| peer.matched)), moved_to)
         };
-        let membership = &shared.membership;
-        let incoming = reached_by_majority(membership.voters().map(matched));
-        let outgoing = reached_by_majority(membership.outgoing().iter().copied().map(matched));
+        let joint = !shared.membership.outgoing().is_empty();
+        let incoming = of(|votes| votes.incoming);
+        let outgoing = if joint { of(|votes| votes.outgoing) } else { None };
         let reached = [incoming, outgoing].into_iter().flatten().min().unwrap_or_default();
         debug_assert!(reached <= shared.log.last_index() && moved_to > shared.commit);
         let own_term = shared.log.term(reached) == Some(shared.term());
