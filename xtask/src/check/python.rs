@@ -20,7 +20,7 @@ pub(super) fn run(shell: &mut Shell) -> Result<Outcome> {
         let reason = "`python3 -m venv` fails (Debian package python3-venv is missing)";
         return Ok(Skipped(reason.to_owned()));
     }
-    let tools = ["maturin>=1.9,<2", "pytest>=8", "mypy>=1.15"];
+    let tools = ["maturin>=1.16,<2", "pytest>=8", "mypy>=1.15", "typing_extensions>=4.6"];
     if shell.run(pip(&environment).args(tools)).is_err() {
         return Ok(Skipped(format!("pip cannot fetch {}", tools.join(", "))));
     }
@@ -28,15 +28,11 @@ pub(super) fn run(shell: &mut Shell) -> Result<Outcome> {
     install.args(["--no-build-isolation", "--no-deps"]).arg(format!("./{PACKAGE}"));
     shell.run(install.env("CARGO_TARGET_DIR", target()))?;
     let python = environment.join("bin/python");
-    // From its own folder, so that the installed package is tested and not the sources.
-    shell.run(program(&python).args([
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "bindings/python/tests",
-    ]))?;
+    let mut module = |arguments: &[&str]| shell.run(program(&python).arg("-m").args(arguments));
+    module(&["pytest", "-q", "-p", "no:cacheprovider", "bindings/python/tests"])?;
+    let config = "--config-file=bindings/python/pyproject.toml";
+    let sources = ["bindings/python/python", "bindings/python/tests"];
+    module(&["mypy", "--strict", config, "--cache-dir=/dev/null", sources[0], sources[1]])?;
     Ok(Passed)
 }
 
