@@ -10,9 +10,9 @@
 //! Every other answer is `{"error":KIND,"message":SENTENCE}`; see [`ErrorKind`]. A node that does
 //! not lead passes a request on to the leader, once: a passed-on request is never passed on again.
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use core::time::Duration;
 
 use axum::Router;
 use axum::body::Body;

@@ -1,10 +1,10 @@
 //! What a node and a local cluster are told: TOML files, checked.
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use core::time::Duration;
 
 use raftcore::{Config, GroupId, Identity, Member, Membership, MembershipError, NodeId};
 use serde::{Deserialize, Serialize};

@@ -4,13 +4,13 @@
 //! node asks for until it asks for nothing more. So requests that arrive together become one append
 //! and one write, and sends leave while the disk's thread still syncs.
 
+use core::sync::atomic::Ordering::Relaxed;
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use core::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc as blocking;
 use std::thread::JoinHandle;
-use core::time::Duration;
 
 use bytes::Bytes;
 use raftcore::{

@@ -1,8 +1,8 @@
 //! One node of one group, running: its driver, its disk's thread, and the handles to it.
 
-use std::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use raftcore::{

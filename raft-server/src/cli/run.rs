@@ -1,9 +1,9 @@
 //! `raftcore run`: a local cluster, one process per node.
 
+use core::time::Duration;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use core::time::Duration;
 
 use clap::Args;
 use raftcore::NodeId;

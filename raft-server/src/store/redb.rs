@@ -4,9 +4,9 @@
 //! a file that lost some cannot pass for a shorter one. A new file gets its name only when it is
 //! complete and durable; an empty or torn file under that name is damage, never a first start.
 
+use core::panic::AssertUnwindSafe;
 use std::fs::{self, File};
 use std::io;
-use core::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 

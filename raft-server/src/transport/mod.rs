@@ -27,7 +27,9 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    pub(crate) const fn new(sender: mpsc::Sender<Message>) -> Self {
+    /// An inbox over a channel: what a test, or a server of another make, reads from.
+    #[must_use]
+    pub const fn new(sender: mpsc::Sender<Message>) -> Self {
         Self { sender }
     }
 

@@ -1,10 +1,10 @@
 //! Messages over TCP: one connection per direction, length-delimited frames.
 
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use core::time::Duration;
 
 use futures_util::StreamExt;
 use raftcore::{DecodeError, Frame, MAX_FRAME_BYTES, Message, NodeId};

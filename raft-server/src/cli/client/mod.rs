@@ -1,8 +1,8 @@
 //! `raftcore send`, `get`, `delete`, `status`: clients of a running cluster.
 
+use core::time::Duration;
 use std::io::Read;
 use std::path::PathBuf;
-use core::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
