@@ -1,29 +1,27 @@
 //! The node: public inputs, the term rule, the transitions, the order of outputs.
 
+mod getters;
 mod receive;
+mod transition;
 
 use alloc::sync::Arc;
-use core::fmt::{self, Write as _};
 
 use crate::config::Config;
 use crate::durability::{Durability, Mail};
 use crate::entries::Entries;
 use crate::error::{Misuse, Refused, RejectedMessage, StartError};
 use crate::input::{Answer, Chunk, Input, Unavailable};
-use crate::membership::{Membership, MembershipChange};
+use crate::membership::MembershipChange;
 use crate::message::Message;
-use crate::output::{Event, HaltReason, Output, ReadConsistency, StepDownReason};
+use crate::output::{HaltReason, Output, ReadConsistency};
 use crate::rng::Rng;
-use crate::role::candidate::Candidate;
 use crate::role::follower::Follower;
-use crate::role::leader::Leader;
 use crate::role::{Role, Transition};
 use crate::shared::{Shared, count};
-use crate::status::{Counters, RoleName, Status};
+use crate::status::Counters;
 use crate::stored::{Base, Stored};
 use crate::types::{
-    ChunkId, EntryId, HardState, Identity, Incarnation, LogIndex, LogReadId, NodeId, ReadId, Term,
-    Tick, WriteId,
+    ChunkId, EntryId, HardState, Incarnation, LogIndex, LogReadId, NodeId, ReadId, Tick, WriteId,
 };
 
 /// Start of the grace time on used storage, until the first tick says when it ends.
@@ -420,74 +418,6 @@ impl Node {
         Answer::Done
     }
 
-    #[inline]
-    fn perform(&mut self, transition: Transition) {
-        if transition != Transition::Stay {
-            self.perform_all(transition);
-        }
-    }
-
-    /// The one place where roles change. A transition may call for another.
-    fn perform_all(&mut self, mut transition: Transition) {
-        loop {
-            transition = match transition {
-                Transition::Stay => return,
-                Transition::Follow { term, leader, reason } => self.follow(term, leader, reason),
-                Transition::PreCampaign => self.run(true),
-                Transition::Campaign => self.campaign_in_next_term(),
-                Transition::Lead => self.lead(),
-            };
-        }
-    }
-
-    fn follow(&mut self, term: Term, leader: Option<NodeId>, reason: StepDownReason) -> Transition {
-        let shared = &mut self.shared;
-        if term > shared.hard_state.term {
-            shared.hard_state = HardState { term, vote: None, ..shared.hard_state };
-            shared.mail.drop_held();
-        }
-        let deadline = match &self.role {
-            Role::Follower(follower) => follower.deadline,
-            _ => shared.election_timeout(),
-        };
-        if let Role::Leader(_) = self.role {
-            shared.notice(Event::SteppedDown { term, reason });
-        }
-        if let Some(leader) = leader {
-            shared.notice(Event::LeaderChanged { term, leader });
-        }
-        self.role = Role::Follower(Follower::new(leader, deadline));
-        Transition::Stay
-    }
-
-    fn run(&mut self, pre_vote: bool) -> Transition {
-        let mut candidate = Candidate::new(pre_vote);
-        let next = candidate.count(&self.shared);
-        self.role = Role::Candidate(candidate);
-        next
-    }
-
-    fn campaign_in_next_term(&mut self) -> Transition {
-        let shared = &mut self.shared;
-        let Some(term) = shared.hard_state.term.0.checked_add(1) else {
-            self.halt(HaltReason::OutOfRange);
-            return Transition::Stay;
-        };
-        count(&mut shared.counters.campaigns);
-        let vote = Some(shared.me());
-        shared.hard_state = HardState { term: Term(term), vote, ..shared.hard_state };
-        shared.mail.drop_held();
-        self.run(false)
-    }
-
-    fn lead(&mut self) -> Transition {
-        let shared = &mut self.shared;
-        let leader = Leader::new(shared);
-        shared.notice(Event::BecameLeader { term: shared.term() });
-        self.role = Role::Leader(leader);
-        Transition::Stay
-    }
-
     fn halt(&mut self, reason: HaltReason) {
         if self.halted.is_none() {
             self.halted = Some(reason);
@@ -502,135 +432,6 @@ impl Node {
     fn misuse_if_halted(&self) -> Result<(), Misuse> {
         let reason = self.halted.clone();
         reason.map_or(Ok(()), |reason| Err(Misuse::Halted { reason }))
-    }
-}
-
-/// Getters.
-impl Node {
-    /// Group and node.
-    #[must_use]
-    pub const fn identity(&self) -> Identity {
-        self.shared.identity
-    }
-
-    /// Which life of this node this is; 1 is the first.
-    #[must_use]
-    pub const fn incarnation(&self) -> Incarnation {
-        self.shared.hard_state.incarnation
-    }
-
-    /// The part it plays.
-    #[must_use]
-    pub const fn role(&self) -> RoleName {
-        self.role.name()
-    }
-
-    /// The latest term it knows of.
-    #[must_use]
-    pub const fn term(&self) -> Term {
-        self.shared.hard_state.term
-    }
-
-    /// The leader it knows of in this term.
-    #[must_use]
-    pub const fn leader(&self) -> Option<NodeId> {
-        match &self.role {
-            Role::Leader(_) => Some(self.shared.identity.node),
-            Role::Follower(follower) => follower.leader,
-            Role::Candidate(_) => None,
-        }
-    }
-
-    /// The last entry known to be committed.
-    #[must_use]
-    pub const fn commit_index(&self) -> LogIndex {
-        self.shared.commit
-    }
-
-    /// The last entry the state machine has applied.
-    #[must_use]
-    pub const fn applied_index(&self) -> LogIndex {
-        self.shared.applied
-    }
-
-    /// The last entry of the log, durable or not.
-    #[must_use]
-    pub const fn last_index(&self) -> LogIndex {
-        self.shared.log.last_index()
-    }
-
-    /// The membership in force.
-    #[must_use]
-    pub const fn membership(&self) -> &Membership {
-        &self.shared.membership
-    }
-
-    /// The hash chain's checksum at an entry: two nodes with the same checksum at an index hold the
-    /// same log up to it. `None` for entries that are not held in memory.
-    #[must_use]
-    pub fn checksum_at(&self, index: LogIndex) -> Option<u32> {
-        self.shared.log.point(index).map(|point| point.checksum)
-    }
-
-    /// The term of an entry; `None` for entries outside the log.
-    #[must_use]
-    pub fn term_at(&self, index: LogIndex) -> Option<Term> {
-        self.shared.log.term(index)
-    }
-
-    /// Everything at a glance.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        let shared = &self.shared;
-        let leader = match &self.role {
-            Role::Leader(leader) => Some(leader),
-            _ => None,
-        };
-        let mut counters = shared.counters;
-        counters.merged_messages = shared.mail.merged();
-        Status {
-            identity: shared.identity,
-            role: self.role(),
-            term: self.term(),
-            leader: self.leader(),
-            last_index: self.last_index(),
-            commit_index: shared.commit,
-            applied_index: shared.applied,
-            stable_index: shared.durability.stable(),
-            writes_in_flight: shared.durability.writes_in_flight(),
-            undurable_bytes: shared.durability.undurable_bytes(),
-            uncommitted_bytes: leader.map_or(0, Leader::uncommitted_bytes),
-            window_bytes: shared.log.capacity(),
-            halted: self.halted.is_some(),
-            peers: leader.map(Leader::status).unwrap_or_default(),
-            counters,
-        }
-    }
-
-    /// A digest of the whole value but its counters, for model checkers and for checks of
-    /// repeatability: equal nodes behave equally.
-    #[must_use]
-    pub fn fingerprint(&self) -> u64 {
-        struct Digest(xxhash_rust::xxh3::Xxh3);
-        impl fmt::Write for Digest {
-            fn write_str(&mut self, text: &str) -> fmt::Result {
-                self.0.update(text.as_bytes());
-                Ok(())
-            }
-        }
-        let mut digest = Digest(xxhash_rust::xxh3::Xxh3::new());
-        // Feeding a digest cannot fail.
-        let _ = write!(digest, "{:?}", self.without_counters());
-        digest.0.digest()
-    }
-}
-
-impl Node {
-    fn without_counters(&self) -> Self {
-        let mut node = self.clone();
-        node.shared.counters = Counters::default();
-        node.shared.mail.forget_merged();
-        node
     }
 }
 

@@ -1,0 +1,139 @@
+//! What a node tells of itself.
+
+use core::fmt::{self, Write as _};
+
+use super::Node;
+use crate::membership::Membership;
+use crate::role::Role;
+use crate::role::leader::Leader;
+use crate::status::{Counters, RoleName, Status};
+use crate::types::{Identity, Incarnation, LogIndex, NodeId, Term};
+
+/// Getters.
+impl Node {
+    /// Group and node.
+    #[must_use]
+    pub const fn identity(&self) -> Identity {
+        self.shared.identity
+    }
+
+    /// Which life of this node this is; 1 is the first.
+    #[must_use]
+    pub const fn incarnation(&self) -> Incarnation {
+        self.shared.hard_state.incarnation
+    }
+
+    /// The part it plays.
+    #[must_use]
+    pub const fn role(&self) -> RoleName {
+        self.role.name()
+    }
+
+    /// The latest term it knows of.
+    #[must_use]
+    pub const fn term(&self) -> Term {
+        self.shared.hard_state.term
+    }
+
+    /// The leader it knows of in this term.
+    #[must_use]
+    pub const fn leader(&self) -> Option<NodeId> {
+        match &self.role {
+            Role::Leader(_) => Some(self.shared.identity.node),
+            Role::Follower(follower) => follower.leader,
+            Role::Candidate(_) => None,
+        }
+    }
+
+    /// The last entry known to be committed.
+    #[must_use]
+    pub const fn commit_index(&self) -> LogIndex {
+        self.shared.commit
+    }
+
+    /// The last entry the state machine has applied.
+    #[must_use]
+    pub const fn applied_index(&self) -> LogIndex {
+        self.shared.applied
+    }
+
+    /// The last entry of the log, durable or not.
+    #[must_use]
+    pub const fn last_index(&self) -> LogIndex {
+        self.shared.log.last_index()
+    }
+
+    /// The membership in force.
+    #[must_use]
+    pub const fn membership(&self) -> &Membership {
+        &self.shared.membership
+    }
+
+    /// The hash chain's checksum at an entry: two nodes with the same checksum at an index hold the
+    /// same log up to it. `None` for entries that are not held in memory.
+    #[must_use]
+    pub fn checksum_at(&self, index: LogIndex) -> Option<u32> {
+        self.shared.log.point(index).map(|point| point.checksum)
+    }
+
+    /// The term of an entry; `None` for entries outside the log.
+    #[must_use]
+    pub fn term_at(&self, index: LogIndex) -> Option<Term> {
+        self.shared.log.term(index)
+    }
+
+    /// Everything at a glance.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let shared = &self.shared;
+        let leader = match &self.role {
+            Role::Leader(leader) => Some(leader),
+            _ => None,
+        };
+        let mut counters = shared.counters;
+        counters.merged_messages = shared.mail.merged();
+        Status {
+            identity: shared.identity,
+            role: self.role(),
+            term: self.term(),
+            leader: self.leader(),
+            last_index: self.last_index(),
+            commit_index: shared.commit,
+            applied_index: shared.applied,
+            stable_index: shared.durability.stable(),
+            writes_in_flight: shared.durability.writes_in_flight(),
+            undurable_bytes: shared.durability.undurable_bytes(),
+            uncommitted_bytes: leader.map_or(0, Leader::uncommitted_bytes),
+            window_bytes: shared.log.capacity(),
+            halted: self.halted.is_some(),
+            peers: leader.map(Leader::status).unwrap_or_default(),
+            counters,
+        }
+    }
+
+    /// A digest of the whole value but its counters, for model checkers and for checks of
+    /// repeatability: equal nodes behave equally.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        struct Digest(xxhash_rust::xxh3::Xxh3);
+        impl fmt::Write for Digest {
+            fn write_str(&mut self, text: &str) -> fmt::Result {
+                self.0.update(text.as_bytes());
+                Ok(())
+            }
+        }
+        let mut digest = Digest(xxhash_rust::xxh3::Xxh3::new());
+        // Feeding a digest cannot fail.
+        let _ = write!(digest, "{:?}", self.without_counters());
+        digest.0.digest()
+    }
+}
+
+impl Node {
+    fn without_counters(&self) -> Self {
+        let mut node = self.clone();
+        node.shared.counters = Counters::default();
+        node.shared.mail.forget_merged();
+        node
+    }
+}

@@ -1,0 +1,80 @@
+//! The one place where roles change.
+
+use super::Node;
+use crate::output::{Event, HaltReason, StepDownReason};
+use crate::role::candidate::Candidate;
+use crate::role::follower::Follower;
+use crate::role::leader::Leader;
+use crate::role::{Role, Transition};
+use crate::shared::count;
+use crate::types::{HardState, NodeId, Term};
+
+impl Node {
+    #[inline]
+    pub(super) fn perform(&mut self, transition: Transition) {
+        if transition != Transition::Stay {
+            self.perform_all(transition);
+        }
+    }
+
+    /// The one place where roles change. A transition may call for another.
+    fn perform_all(&mut self, mut transition: Transition) {
+        loop {
+            transition = match transition {
+                Transition::Stay => return,
+                Transition::Follow { term, leader, reason } => self.follow(term, leader, reason),
+                Transition::PreCampaign => self.run(true),
+                Transition::Campaign => self.campaign_in_next_term(),
+                Transition::Lead => self.lead(),
+            };
+        }
+    }
+
+    fn follow(&mut self, term: Term, leader: Option<NodeId>, reason: StepDownReason) -> Transition {
+        let shared = &mut self.shared;
+        if term > shared.hard_state.term {
+            shared.hard_state = HardState { term, vote: None, ..shared.hard_state };
+            shared.mail.drop_held();
+        }
+        let deadline = match &self.role {
+            Role::Follower(follower) => follower.deadline,
+            _ => shared.election_timeout(),
+        };
+        if let Role::Leader(_) = self.role {
+            shared.notice(Event::SteppedDown { term, reason });
+        }
+        if let Some(leader) = leader {
+            shared.notice(Event::LeaderChanged { term, leader });
+        }
+        self.role = Role::Follower(Follower::new(leader, deadline));
+        Transition::Stay
+    }
+
+    fn run(&mut self, pre_vote: bool) -> Transition {
+        let mut candidate = Candidate::new(pre_vote);
+        let next = candidate.count(&self.shared);
+        self.role = Role::Candidate(candidate);
+        next
+    }
+
+    fn campaign_in_next_term(&mut self) -> Transition {
+        let shared = &mut self.shared;
+        let Some(term) = shared.hard_state.term.0.checked_add(1) else {
+            self.halt(HaltReason::OutOfRange);
+            return Transition::Stay;
+        };
+        count(&mut shared.counters.campaigns);
+        let vote = Some(shared.me());
+        shared.hard_state = HardState { term: Term(term), vote, ..shared.hard_state };
+        shared.mail.drop_held();
+        self.run(false)
+    }
+
+    fn lead(&mut self) -> Transition {
+        let shared = &mut self.shared;
+        let leader = Leader::new(shared);
+        shared.notice(Event::BecameLeader { term: shared.term() });
+        self.role = Role::Leader(leader);
+        Transition::Stay
+    }
+}
