@@ -1,0 +1,152 @@
+"""The native half of `raftcore`; private."""
+
+from collections.abc import Sequence
+from typing import Any, Self, final
+
+from typing_extensions import Buffer
+
+from raftcore.outputs import Output
+from raftcore.values import Config, EntryId, Member, Role, WriteId
+
+__all__ = ["Node", "Stored", "__version__", "default_config", "panic_behind_the_guard"]
+
+__version__: str
+
+def default_config() -> dict[str, Any]:
+    """The defaults of the core, by the names of `raftcore.Config`."""
+
+def panic_behind_the_guard() -> None:
+    """Panics behind the guard, to show what a bug in the library comes to."""
+
+@final
+class Stored:
+    """What a node last persisted: the fold of its stored writes, from which it is started once."""
+
+    @staticmethod
+    def found(group: int, node: int, voters: Sequence[int]) -> Stored:
+        """The first start of a founding member; its storage must be empty.
+
+        Every founding member is given the same voters. Do this once for a group.
+        """
+
+    @staticmethod
+    def join(group: int, node: int) -> Stored:
+        """The first start of a node that a running group will add; its storage must be empty."""
+
+    @staticmethod
+    def empty() -> Stored:
+        """Nothing yet: replay the stored records into it. The beginning of every restart."""
+
+    def replay(self, data: Buffer) -> int:
+        """Folds in the record at the front of `data`, and gives its length.
+
+        Call it for each record, oldest first. A `DecodeError` of kind "Truncated" at the end of a
+        file is a write that a crash tore: it was never acknowledged, and may be cut off.
+        """
+
+    def checkpoint(self) -> list[bytes]:
+        """The few records that say the same, so that a file can be rotated."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to start from: no record, or only a first one cut short."""
+
+@final
+class Node:
+    """One participant of one Raft group: a value without threads, clocks, files or sockets."""
+
+    def __new__(cls, config: Config, stored: Stored, applied: int = 0) -> Self:
+        """Starts a node: the one door for first start and every restart.
+
+        `applied` is the last entry that the state machine durably holds, 0 if it lives in memory.
+        Success uses `stored` up.
+        """
+
+    def tick(self, now: int) -> None:
+        """Tells the time: absolute, monotonic, in ticks. An earlier one is ignored."""
+
+    def receive(self, frame: Buffer) -> None:
+        """Takes one whole frame from a peer. A rejected one changes nothing."""
+
+    def propose(self, payload: Buffer) -> EntryId:
+        """Proposes a command. It is applied if, and only if, an `Apply` later holds its id."""
+
+    def propose_membership(self, based_on: int, members: Sequence[Member]) -> EntryId:
+        """Proposes a complete new topology, computed from the membership at `based_on`."""
+
+    def read(self, id: int, consistency: str) -> None:
+        """Asks for a read; each accepted one ends in exactly one output with this id."""
+
+    def transfer_leadership(self, to: int) -> None:
+        """Hands leadership to a peer."""
+
+    def campaign(self) -> None:
+        """Runs for leadership now, without waiting for the timeout. Needs one `tick` before."""
+
+    def step_down(self) -> None:
+        """Gives leadership up."""
+
+    def trim(self, max_bytes: int) -> None:
+        """Gives memory back, down to about `max_bytes`; for hosts of many groups."""
+
+    def persisted(self, write: WriteId) -> None:
+        """Every write up to this one survives a crash. Cumulative; repeats are harmless."""
+
+    def applied(self, index: int) -> None:
+        """The state machine has applied everything up to `index`. Cumulative."""
+
+    def snapshot_taken(self, index: int) -> None:
+        """A snapshot of the state machine at `index` was taken and its bytes are durable."""
+
+    def storage_failed(self) -> None:
+        """A write failed. Never retry a failed sync: the node halts; start it from disk."""
+
+    def poll_output(self) -> Output | None:
+        """The next duty, or None if there is none now. Carry duties out in the order given."""
+
+    @property
+    def has_output(self) -> bool:
+        """Whether `poll_output` would hand out a duty."""
+
+    @property
+    def deadline(self) -> int | None:
+        """The tick at which the next timer fires; nothing happens by itself before."""
+
+    @property
+    def group(self) -> int:
+        """The group it belongs to."""
+
+    @property
+    def id(self) -> int:
+        """Its id within the group."""
+
+    @property
+    def incarnation(self) -> int:
+        """How often it was started."""
+
+    @property
+    def role(self) -> Role:
+        """Its role."""
+
+    @property
+    def term(self) -> int:
+        """Its term."""
+
+    @property
+    def leader(self) -> int | None:
+        """The leader it knows of in its term."""
+
+    @property
+    def commit_index(self) -> int:
+        """The last entry known to be committed."""
+
+    @property
+    def applied_index(self) -> int:
+        """The last entry that the state machine has applied."""
+
+    @property
+    def last_index(self) -> int:
+        """The last entry of its log."""
+
+    def checksum_at(self, index: int) -> int | None:
+        """The checksum of the log up to and including `index`, if the node holds it."""

@@ -1,0 +1,159 @@
+"""Outputs: the duties of the caller, as immutable values. Carry them out in the order given."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from raftcore.values import EntryId, WriteId
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A frame for a peer. May leave now; dropping, delaying, repeating it costs only time."""
+
+    to: int
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """A record to make durable, in order; then `node.persisted(id)`."""
+
+    id: WriteId
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One committed proposal."""
+
+    id: EntryId
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Committed entries `first` to `last`, and the commands among them.
+
+    Apply the commands in order; then `node.applied(last)`.
+    """
+
+    first: int
+    last: int
+    commands: tuple[Command, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadReady:
+    """The state machine may be read now for the read of this id."""
+
+    id: int
+
+
+class ReadFailure(StrEnum):
+    """Why a read was not served."""
+
+    LEADER_LOST = "leader-lost"
+    TIMED_OUT = "timed-out"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFailed:
+    """The read of this id will not be served."""
+
+    id: int
+    reason: ReadFailure
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalsLost:
+    """Own proposals, from `start` through an index, were overwritten: certainly not applied."""
+
+    start: EntryId
+    through: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalsUnknown:
+    """A received snapshot passed own proposals: applied or not, nobody can tell."""
+
+    start: EntryId
+    through: int
+
+
+class HaltReason(StrEnum):
+    """Why a node stopped for good."""
+
+    STORAGE_FAILED = "storage-failed"
+    OUT_OF_RANGE = "out-of-range"
+    DIVERGED = "diverged"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """The node refuses everything from now on. Restart it from disk, or replace it.
+
+    `at` is the first entry that differs, if it diverged.
+    """
+
+    reason: HaltReason
+    at: EntryId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something worth knowing; may be ignored. Of a newer kind if it is none of the subclasses."""
+
+
+@dataclass(frozen=True, slots=True)
+class BecameLeader(Event):
+    """This node became leader (Raft 5.2)."""
+
+    term: int
+
+
+class StepDownReason(StrEnum):
+    """Why a leader stopped leading."""
+
+    HIGHER_TERM = "higher-term"
+    NO_QUORUM = "no-quorum"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class SteppedDown(Event):
+    """This node is no longer leader."""
+
+    term: int
+    reason: StepDownReason
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderChanged(Event):
+    """Another node is known to lead."""
+
+    term: int
+    leader: int
+
+
+@dataclass(frozen=True, slots=True)
+class Diverged(Event):
+    """A peer's log contradicts this one: same term and index, other content."""
+
+    peer: int
+    at: EntryId
+
+
+Output = (
+    Send
+    | Persist
+    | Apply
+    | ReadReady
+    | ReadFailed
+    | ProposalsLost
+    | ProposalsUnknown
+    | Halted
+    | Event
+)
+"""Everything `Node.poll_output` hands out."""

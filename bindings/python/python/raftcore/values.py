@@ -1,0 +1,94 @@
+"""Small immutable values: identifiers, roles, limits and timings."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EntryId:
+    """Names one entry for ever (Raft 5.3, Log Matching)."""
+
+    term: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class WriteId:
+    """Names one write: the life of the node that made it, and its place therein."""
+
+    incarnation: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of a wished-for membership.
+
+    `context` is up to 256 bytes that the library carries and never reads: an address, say.
+    """
+
+    id: int
+    voter: bool = True
+    promote: bool = False
+    context: bytes = b""
+
+
+class Role(StrEnum):
+    """The part a node plays (Raft 5.1)."""
+
+    FOLLOWER = "follower"
+    PRE_CANDIDATE = "pre-candidate"
+    CANDIDATE = "candidate"
+    LEADER = "leader"
+
+
+class ReadConsistency(StrEnum):
+    """How fresh a read must be."""
+
+    LINEARIZABLE = "linearizable"
+    """Not older than any write acknowledged before the read (thesis 6.4)."""
+    LEASE = "lease"
+    """The same, if the time given before each input is true, without messages (thesis 6.4.1)."""
+    STALE = "stale"
+    """Whatever this node has applied."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """How a node behaves. The defaults suit a small cluster at 10 ms a tick.
+
+    All nodes of a group should run the same timings; nothing unsafe happens if they do not.
+    """
+
+    seed: int = 0
+    """Seed of the random election timeouts; mixed with node id and incarnation."""
+    election_ticks_min: int = 20
+    """Shortest election timeout, in ticks (Raft 5.2)."""
+    election_ticks_max: int = 40
+    """Longest election timeout, in ticks."""
+    heartbeat_ticks: int = 4
+    """Time between a leader's heartbeats, in ticks."""
+    pre_vote: bool = True
+    """Ask before disturbing the cluster with a new term (thesis 9.6)."""
+    check_quorum: bool = True
+    """A leader that hears no quorum for an election timeout steps down (thesis 6.2)."""
+    max_payload_bytes: int = 1 << 20
+    """Largest payload of one proposal, in bytes; at most 16 MiB."""
+    max_append_bytes: int = 64 << 10
+    """Largest run of entries in one append, in bytes; one entry always fits."""
+    max_write_bytes: int = 1 << 20
+    """Largest run of entries in one write, in bytes; one entry always fits."""
+    max_apply_bytes: int = 64 << 10
+    """Largest run of entries in one `Apply`, in bytes; one entry always fits."""
+    max_in_flight_messages: int = 256
+    """Appends under way to one peer."""
+    max_in_flight_bytes: int = 4 << 20
+    """Bytes of entries under way to one peer; one append is always allowed."""
+    max_uncommitted_bytes: int = 64 << 20
+    """Bytes proposed in this term and not yet handed out for `Apply`; beyond it: `Busy`."""
+    max_undurable_bytes: int = 64 << 20
+    """Bytes a follower holds that are not yet durable; beyond it appends get "not now"."""
+    max_writes_in_flight: int = 2
+    """Writes handed out and not yet acknowledged; further changes wait and merge."""
+    window_bytes: int = 64 << 20
+    """Memory for recent log entries, in bytes."""

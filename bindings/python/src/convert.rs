@@ -1,0 +1,53 @@
+//! Small values, to and from the classes of `raftcore.values`.
+
+use pyo3::prelude::*;
+use raftcore::{EntryId, Member, NodeId, WriteId};
+
+/// A class of the Python half, imported once.
+macro_rules! class {
+    ($py:expr, $module:literal, $name:literal) => {{
+        static CLASS: pyo3::sync::PyOnceLock<Py<pyo3::types::PyType>> =
+            pyo3::sync::PyOnceLock::new();
+        CLASS.import($py, $module, $name)
+    }};
+}
+pub(crate) use class;
+
+/// `raftcore.EntryId`.
+pub(crate) fn entry_id(py: Python<'_>, id: EntryId) -> PyResult<Bound<'_, PyAny>> {
+    class!(py, "raftcore.values", "EntryId")?.call1((id.term.get(), id.index.get()))
+}
+
+/// `raftcore.WriteId`.
+pub(crate) fn write_id(py: Python<'_>, id: WriteId) -> PyResult<Bound<'_, PyAny>> {
+    class!(py, "raftcore.values", "WriteId")?.call1((id.incarnation.get(), id.sequence))
+}
+
+/// The attributes of a `raftcore.WriteId`.
+#[derive(FromPyObject)]
+pub(crate) struct WriteIdFields {
+    incarnation: u64,
+    sequence: u64,
+}
+
+impl From<WriteIdFields> for WriteId {
+    fn from(fields: WriteIdFields) -> Self {
+        Self { incarnation: fields.incarnation.into(), sequence: fields.sequence }
+    }
+}
+
+/// The attributes of a `raftcore.Member`.
+#[derive(FromPyObject)]
+pub(crate) struct MemberFields {
+    id: u64,
+    voter: bool,
+    promote: bool,
+    context: Vec<u8>,
+}
+
+impl From<MemberFields> for Member {
+    fn from(fields: MemberFields) -> Self {
+        let MemberFields { id, voter, promote, context } = fields;
+        Self { id: NodeId(id), voter, promote, context }
+    }
+}

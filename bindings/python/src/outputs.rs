@@ -1,0 +1,92 @@
+//! Outputs of the core as the classes of `raftcore.outputs`.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
+use raftcore::{Committed, EntryRef, Event, HaltReason, Output, ReadFailure, StepDownReason};
+
+use crate::convert::{class, entry_id, write_id};
+use crate::errors;
+
+type Made<'py> = PyResult<Bound<'py, PyAny>>;
+
+macro_rules! make {
+    ($py:expr, $name:literal, $fields:expr) => {
+        class!($py, "raftcore.outputs", $name)?.call1($fields)
+    };
+}
+
+/// The Python value of an output.
+pub(crate) fn output(py: Python<'_>, output: Output) -> Made<'_> {
+    match output {
+        Output::Send(message) => {
+            let frame = PyBytes::new(py, &message.encode().to_bytes());
+            make!(py, "Send", (message.to().get(), frame))
+        }
+        Output::Persist(write) => {
+            let record = PyBytes::new(py, &write.encode());
+            make!(py, "Persist", (write_id(py, write.id)?, record))
+        }
+        Output::Apply(committed) => apply(py, &committed),
+        Output::ReadReady(id) => make!(py, "ReadReady", (id.get(),)),
+        Output::ReadFailed { id, reason } => {
+            let reason = match reason {
+                ReadFailure::LeaderLost => "leader-lost",
+                ReadFailure::TimedOut => "timed-out",
+                _ => "other",
+            };
+            let reason = make!(py, "ReadFailure", (reason,))?;
+            make!(py, "ReadFailed", (id.get(), reason))
+        }
+        Output::ProposalsLost { from, through } => {
+            make!(py, "ProposalsLost", (entry_id(py, from)?, through.get()))
+        }
+        Output::ProposalsUnknown { from, through } => {
+            make!(py, "ProposalsUnknown", (entry_id(py, from)?, through.get()))
+        }
+        Output::Halted(reason) => halted(py, &reason),
+        Output::Event(notice) => event(py, &notice),
+        Output::Restore(_) | Output::ReadLog(_) | Output::ReadSnapshot(_) => {
+            Err(errors::internal(py, "an output this version does not know", "Unsupported"))
+        }
+    }
+}
+
+fn apply<'py>(py: Python<'py>, committed: &Committed) -> Made<'py> {
+    let command = |entry: EntryRef<'_>| {
+        make!(py, "Command", (entry_id(py, entry.id)?, PyBytes::new(py, entry.payload)))
+    };
+    let commands = committed.commands().map(command).collect::<PyResult<Vec<_>>>()?;
+    let (first, last) = (committed.entries.first().get(), committed.last().get());
+    make!(py, "Apply", (first, last, PyTuple::new(py, commands)?))
+}
+
+fn halted<'py>(py: Python<'py>, reason: &HaltReason) -> Made<'py> {
+    let (reason, at) = match reason {
+        HaltReason::StorageFailed => ("storage-failed", None),
+        HaltReason::OutOfRange => ("out-of-range", None),
+        HaltReason::Diverged { at } => ("diverged", Some(entry_id(py, *at)?)),
+        _ => ("other", None),
+    };
+    let reason = make!(py, "HaltReason", (reason,))?;
+    make!(py, "Halted", (reason, at))
+}
+
+fn event<'py>(py: Python<'py>, event: &Event) -> Made<'py> {
+    match event {
+        Event::BecameLeader { term } => make!(py, "BecameLeader", (term.get(),)),
+        Event::SteppedDown { term, reason } => {
+            let reason = match reason {
+                StepDownReason::HigherTerm => "higher-term",
+                StepDownReason::NoQuorum => "no-quorum",
+                _ => "other",
+            };
+            let reason = make!(py, "StepDownReason", (reason,))?;
+            make!(py, "SteppedDown", (term.get(), reason))
+        }
+        Event::LeaderChanged { term, leader } => {
+            make!(py, "LeaderChanged", (term.get(), leader.get()))
+        }
+        Event::Diverged { peer, at } => make!(py, "Diverged", (peer.get(), entry_id(py, *at)?)),
+        _ => make!(py, "Event", ()),
+    }
+}

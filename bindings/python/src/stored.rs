@@ -1,0 +1,99 @@
+//! `raftcore.Stored`.
+
+use bytes::Bytes;
+use pyo3::buffer::PyBuffer;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use raftcore::{Identity, Membership, StartError, Write};
+
+use crate::errors::{self, raised};
+use crate::guard::Guarded;
+
+/// What a node last persisted: the fold of its stored writes, from which it is started once.
+#[pyclass(frozen, module = "raftcore")]
+pub(crate) struct Stored(Guarded<Option<raftcore::Stored>>);
+
+impl Stored {
+    fn new(stored: raftcore::Stored) -> Self {
+        Self(Guarded::new(Some(stored)))
+    }
+
+    /// Uses the value, which a node must not have been started from.
+    fn with<R>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(&mut raftcore::Stored) -> R,
+    ) -> PyResult<R> {
+        self.0.with(py, |stored| stored.as_mut().map(call))?.ok_or_else(|| used(py))
+    }
+
+    /// Starts a node, which uses the value up; a failure leaves it as it was.
+    pub(crate) fn start(
+        &self,
+        py: Python<'_>,
+        begin: impl FnOnce(raftcore::Stored) -> Result<raftcore::Node, StartError>,
+    ) -> PyResult<raftcore::Node> {
+        let begun = self.0.with(py, |stored| {
+            let begun = begin(stored.clone()?);
+            if begun.is_ok() {
+                *stored = None;
+            }
+            Some(begun)
+        })?;
+        raised(py, begun.ok_or_else(|| used(py))?)
+    }
+}
+
+fn used(py: Python<'_>) -> PyErr {
+    errors::misuse(py, "a node was started from this already", "AlreadyStarted")
+}
+
+#[pymethods]
+impl Stored {
+    /// The first start of a founding member; its storage must be empty.
+    ///
+    /// Every founding member is given the same voters. Do this once for a group.
+    #[staticmethod]
+    fn found(py: Python<'_>, group: u64, node: u64, voters: Vec<u64>) -> PyResult<Self> {
+        let membership = raised(py, Membership::of_voters(voters))?;
+        let identity = Identity { group: group.into(), node: node.into() };
+        Ok(Self::new(raftcore::Stored::found(identity, membership)))
+    }
+
+    /// The first start of a node that a running group will add; its storage must be empty.
+    #[staticmethod]
+    fn join(group: u64, node: u64) -> Self {
+        let identity = Identity { group: group.into(), node: node.into() };
+        Self::new(raftcore::Stored::join(identity))
+    }
+
+    /// Nothing yet: replay the stored records into it. The beginning of every restart.
+    #[staticmethod]
+    fn empty() -> Self {
+        Self::new(raftcore::Stored::empty())
+    }
+
+    /// Folds in the record at the front of `data`, and gives its length.
+    ///
+    /// Call it for each record, oldest first. A `DecodeError` of kind "Truncated" at the end of a
+    /// file is a write that a crash tore: it was never acknowledged, and may be cut off.
+    fn replay(&self, py: Python<'_>, data: PyBuffer<u8>) -> PyResult<usize> {
+        let data = Bytes::from(data.to_vec(py)?);
+        let (write, length) = raised(py, Write::decode(&data))?;
+        raised(py, self.with(py, |stored| stored.replay(write))?)?;
+        Ok(length)
+    }
+
+    /// The few records that say the same, so that a file can be rotated.
+    fn checkpoint<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        let writes = self.with(py, |stored| stored.checkpoint())?;
+        Ok(writes.iter().map(|write| PyBytes::new(py, &write.encode())).collect())
+    }
+
+    /// Whether there is nothing to start from: no record, or only a first one that a crash cut
+    /// short.
+    #[getter]
+    fn is_empty(&self, py: Python<'_>) -> PyResult<bool> {
+        self.with(py, |stored| stored.is_empty())
+    }
+}
