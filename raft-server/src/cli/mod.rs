@@ -72,6 +72,7 @@ enum Command {
 /// Runs the program and gives its exit code.
 pub(crate) fn main() -> ExitCode {
     let Cli { command, log } = Cli::parse();
+    quiet_database();
     let done = start_log(log.as_deref()).and_then(|()| match command {
         Command::Run(run) => block_on(run.run()),
         Command::Node(node) => block_on(node.run()),
@@ -102,6 +103,18 @@ fn start_log(filter: Option<&str>) -> Result<(), Fail> {
         .with_ansi(std::io::stderr().is_terminal())
         .init();
     Ok(())
+}
+
+/// Keeps panics of the database out of stderr: the store makes an error of each, in one clear line.
+fn quiet_database() {
+    let show = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.location().is_some_and(|place| place.file().contains("/redb-")) {
+            tracing::debug!("{panic}");
+        } else {
+            show(panic);
+        }
+    }));
 }
 
 fn block_on(work: impl Future<Output = Result<(), Fail>>) -> Result<(), Fail> {

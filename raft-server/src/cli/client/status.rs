@@ -3,6 +3,7 @@
 use clap::Args;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
+use raftcore::NodeId;
 use raftcore_server::api::StatusBody;
 use reqwest::{Method, Url};
 use serde_json::json;
@@ -32,6 +33,7 @@ pub(crate) struct Status {
 
 /// A node that was asked.
 struct Asked {
+    id: NodeId,
     endpoint: Url,
     answer: Result<StatusBody, Fail>,
 }
@@ -49,7 +51,10 @@ impl Status {
         if nodes.iter().any(|node| node.answer.as_ref().is_ok_and(leads)) {
             return Ok(());
         }
-        Err(Fail::new(Code::NoLeader, "no node that answers leads; a majority must be running"))
+        Err(Fail::new(
+            Code::NoLeader,
+            "there is no leader among the nodes that answer; a majority must run",
+        ))
     }
 }
 
@@ -68,7 +73,7 @@ impl Cluster {
         for member in first.members {
             let endpoint = endpoint(&format!("http://{}", member.http))?;
             let answer = self.status(&endpoint, None).await;
-            nodes.push(Asked { endpoint, answer });
+            nodes.push(Asked { id: member.id, endpoint, answer });
         }
         let applied = nodes.iter().filter_map(|node| node.answer.as_ref().ok());
         let common = applied.map(|body| body.applied_index.get()).min();
@@ -95,7 +100,7 @@ fn print_json(nodes: &[Asked]) -> Result<(), Fail> {
         .iter()
         .map(|node| match &node.answer {
             Ok(body) => json!(body),
-            Err(fail) => json!({ "endpoint": node.endpoint.as_str(), "error": fail.message }),
+            Err(fail) => json!({ "id": node.id, "error": fail.message }),
         })
         .collect();
     let text = serde_json::to_string_pretty(&rows);
@@ -121,11 +126,11 @@ fn table(nodes: &[Asked]) -> Table {
         &checksum,
         "clients",
     ]);
-    for Asked { endpoint, answer } in nodes {
+    for Asked { id, endpoint, answer } in nodes {
         let clients = endpoint.as_str().trim_end_matches('/').to_owned();
         match answer {
             Ok(body) => table.add_row([
-                body.id.to_string(),
+                id.to_string(),
                 role_name(body.role).to_owned(),
                 body.term.to_string(),
                 body.leader.map_or_else(|| "none".to_owned(), |id| id.to_string()),
@@ -136,18 +141,13 @@ fn table(nodes: &[Asked]) -> Table {
                 body.checksum.value.clone().unwrap_or_else(|| "-".to_owned()),
                 clients,
             ]),
-            Err(_) => table.add_row([
-                "?",
-                "no answer",
-                "-",
-                "-",
-                "-",
-                "-",
-                "-",
-                "-",
-                "-",
-                clients.as_str(),
-            ]),
+            Err(_) => {
+                let mut row = vec!["-".to_owned(); 10];
+                row[0] = id.to_string();
+                row[1] = "no answer".to_owned();
+                row[9] = clients;
+                table.add_row(row)
+            }
         };
     }
     table
