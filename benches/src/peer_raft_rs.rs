@@ -44,8 +44,9 @@ impl PeerHop for Framed {
     }
 }
 
-/// raft-rs nodes and the queue between them.
-pub struct RaftRs<H: PeerHop = Direct> {
+/// raft-rs nodes and the queue between them; `APPEND_BYTES` is its `max_size_per_msg`, here
+/// raftcore's default.
+pub struct RaftRs<H: PeerHop = Direct, const APPEND_BYTES: u64 = 65_536> {
     nodes: Vec<RawNode<MemStorage>>,
     road: Road<H>,
     touched: Vec<bool>,
@@ -70,13 +71,13 @@ impl<H: PeerHop> Road<H> {
 }
 
 /// The timings and limits of raftcore's defaults.
-fn config(id: u64) -> Config {
+fn config(id: u64, max_size_per_msg: u64) -> Config {
     let ours = raftcore::Config::default();
     Config {
         id,
         election_tick: ours.election_ticks_min as usize,
         heartbeat_tick: ours.heartbeat_ticks as usize,
-        max_size_per_msg: ours.max_append_bytes as u64,
+        max_size_per_msg,
         max_inflight_msgs: ours.max_in_flight_messages,
         max_committed_size_per_ready: ours.max_apply_bytes as u64,
         check_quorum: true,
@@ -85,7 +86,7 @@ fn config(id: u64) -> Config {
     }
 }
 
-impl<H: PeerHop> RaftRs<H> {
+impl<H: PeerHop, const APPEND_BYTES: u64> RaftRs<H, APPEND_BYTES> {
     /// Proposes several payloads in one call.
     pub fn propose_together(&mut self, payload: &[u8], count: u64) {
         let entry = || Entry { data: payload.to_vec().into(), ..Entry::default() };
@@ -138,7 +139,7 @@ impl<H: PeerHop> RaftRs<H> {
     }
 }
 
-impl<H: PeerHop> Group for RaftRs<H> {
+impl<H: PeerHop, const APPEND_BYTES: u64> Group for RaftRs<H, APPEND_BYTES> {
     type Node = RawNode<MemStorage>;
     type Shared = MemStorage;
 
@@ -149,7 +150,7 @@ impl<H: PeerHop> Group for RaftRs<H> {
         let ids: Vec<u64> = (1..=NODES as u64).collect();
         let start = |&id| {
             let store = MemStorage::new_with_conf_state((ids.clone(), vec![]));
-            RawNode::new(&config(id), store, &logger).expect("a legal configuration")
+            RawNode::new(&config(id, APPEND_BYTES), store, &logger).expect("a legal configuration")
         };
         Self {
             nodes: ids.iter().map(start).collect(),

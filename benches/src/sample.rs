@@ -9,7 +9,10 @@ use crate::cluster::{Acks, Cluster, Framed, Frames};
 use crate::group::Group;
 use crate::jobs;
 #[cfg(feature = "peers")]
-use crate::peer_raft_rs::{RaftRs, RaftRsFrames};
+use crate::{
+    cluster::Direct,
+    peer_raft_rs::{RaftRs, RaftRsFrames},
+};
 
 /// The jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
@@ -142,6 +145,13 @@ pub fn sample_raft_rs(job: Job, sizes: Sizes) -> Vec<Sample> {
         Job::J4 => {
             let group: RaftRs = jobs::warmed(sizes.payload);
             vec![figure("ns_has_output", per_entry(|| jobs::j4(&group, sizes.calls)))]
+        }
+        Job::J6 => {
+            let mut figures = sample_group::<RaftRs>(job, sizes);
+            // `MemStorage` copies all that is left of the log for each append, before it cuts.
+            let mut group: RaftRs<Direct, { 1 << 20 }> = jobs::behind(sizes.behind, sizes.payload);
+            figures.push(figure("ns_1_mib_appends", per_entry(|| jobs::j6(&mut group))));
+            figures
         }
         Job::J7 => Vec::new(),
         Job::J8 => {
