@@ -72,6 +72,21 @@ impl Shell {
         Ok(())
     }
 
+    /// Runs a program to its end and gives what it printed.
+    ///
+    /// # Errors
+    /// When it cannot be started, ends with anything but success, or prints no text.
+    pub(crate) fn read(&mut self, command: &mut Command) -> Result<String> {
+        let line = describe(command);
+        self.note(&format!("$ {line}"))?;
+        let output = command.output().with_context(|| format!("cannot start `{line}`"))?;
+        self.note(String::from_utf8_lossy(&output.stderr).trim_end())?;
+        if !output.status.success() {
+            bail!("`{line}` ended with {}", output.status);
+        }
+        String::from_utf8(output.stdout).with_context(|| format!("what `{line}` printed"))
+    }
+
     /// Adds a line to the output.
     pub(crate) fn note(&mut self, line: &str) -> Result<()> {
         match &mut self.kept {

@@ -1,5 +1,7 @@
 //! Every check of the project, in numbered steps.
 
+mod c;
+mod journal;
 mod no_std;
 mod python;
 mod steps;
