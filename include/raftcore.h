@@ -30,8 +30,8 @@
  *   Every function that can fail returns a raftcore_status and gives its results through
  *   out-parameters, which come last and are written on RAFTCORE_STATUS_OK only. A call that fails
  *   changes nothing, with two exceptions: a text is left for ..._last_error, and RAFTCORE_STATUS_PANIC
- *   poisons the object: it is a bug in the library, and the object can only be freed. Numbers are
- *   never reused; raftcore_status_class tells whose fault it is. RAFTCORE_STATUS_NULL,
+ *   poisons the object: it is a bug in the library, which also writes a line to stderr, and the object
+ *   can only be freed. Numbers are never reused; raftcore_status_class tells whose fault it is. RAFTCORE_STATUS_NULL,
  *   RAFTCORE_STATUS_PANIC and RAFTCORE_STATUS_POISONED are possible everywhere.
  *
  * POINTERS

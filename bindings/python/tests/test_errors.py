@@ -4,6 +4,7 @@ import array
 import copy
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -198,6 +199,15 @@ def test_a_proposal_is_any_buffer_of_bytes() -> None:
     commands = [command for apply in applied for command in apply.commands]
     assert [command.id for command in commands] == ids
     assert [command.payload for command in commands] == [b"1", b"2", b"3", b"4", b""]
+
+
+def test_a_node_may_be_used_from_many_threads() -> None:
+    node = new_leader()
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        ids = list(pool.map(lambda value: node.propose(str(value).encode()), range(1000)))
+    assert len(set(ids)) == 1000
+    applied = [output for output in outputs(node) if isinstance(output, Apply)]
+    assert sum(len(apply.commands) for apply in applied) == 1000
 
 
 def test_a_strided_buffer_is_copied_as_it_reads() -> None:

@@ -30,6 +30,9 @@ target="${CARGO_TARGET_DIR:-$root/target}"
 "${CARGO:-cargo}" build --quiet --manifest-path "$root/raft-ffi/Cargo.toml"
 built=$(mktemp -d)
 trap 'rm -rf "$built"' EXIT
+if command -v "${CXX:-c++}" >/dev/null; then
+    "${CXX:-c++}" -std=c++17 -Wall -Wextra -Werror -pedantic -fsyntax-only -x c++ "$root/include/raftcore.h"
+fi
 for program in three_nodes misuse; do
     # shellcheck disable=SC2086 # the flags are several words on purpose
     ${CC:-cc} -std=c11 -Wall -Wextra -Werror -pedantic -g -O1 $flags \
