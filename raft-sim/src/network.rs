@@ -1,7 +1,7 @@
 //! The links between hosts, and what is under way on them.
 
 use bytes::Bytes;
-use raftcore::Message;
+use raftcore::{Message, MessageKind};
 
 use crate::config::NODES;
 use crate::faults::{FaultCounts, FaultKind};
@@ -28,6 +28,7 @@ pub(crate) struct Flight {
     pub(crate) from: usize,
     pub(crate) to: usize,
     pub(crate) term: u64,
+    kind: MessageKind,
     /// The lives of sender and receiver when it left.
     pub(crate) lives: [u32; 2],
     clogged: bool,
@@ -38,7 +39,7 @@ impl Flight {
     pub(crate) fn new(message: Message, codec: bool, lives: [u32; 2]) -> (Self, u64) {
         let from = message.from().0 as usize - 1;
         let to = message.to().0 as usize - 1;
-        let term = message.term().0;
+        let (term, kind) = (message.term().0, message.kind());
         let (carried, digest) = if codec {
             let frame = message.encode();
             let [_, _, checksum] = frame.parts();
@@ -47,7 +48,7 @@ impl Flight {
         } else {
             (Carried::Value(message), term)
         };
-        (Self { carried, from, to, term, lives, clogged: false }, digest)
+        (Self { carried, from, to, term, kind, lives, clogged: false }, digest)
     }
 
     /// The message as it arrives.
@@ -103,21 +104,25 @@ impl Network {
         if self.cut(flight.from, flight.to) {
             return;
         }
-        if rng.chance(weather.drop) {
+        let reply = matches!(flight.kind, MessageKind::AppendReply | MessageKind::VoteReply);
+        if weather.rough && rng.chance(if reply { 150 } else { 30 }) {
+            self.keep(flight.clone(), rng);
+        }
+        let disliked = weather.disliked.filter(|&(kind, _)| kind == flight.kind);
+        let disliked = disliked.is_some_and(|(_, chance)| rng.chance(chance));
+        if rng.chance(weather.drop) || (disliked && rng.chance(500)) {
             counts[FaultKind::Drop] += 1;
             return;
         }
-        if weather.rough && rng.chance(60) {
-            self.keep(flight.clone(), rng);
-        }
+        let delay = if disliked { 1000 } else { weather.delay };
         if rng.chance(weather.duplicate) {
             counts[FaultKind::Duplicate] += 1;
             let again = flight.clone();
-            let at = self.arrival(&again, now, weather, rng, counts);
+            let at = self.arrival(&again, now, (weather, delay), rng, counts);
             arrive(at, self.put(again));
         }
         let mut flight = flight;
-        let at = self.arrival(&flight, now, weather, rng, counts);
+        let at = self.arrival(&flight, now, (weather, delay), rng, counts);
         flight.clogged = self.links[flight.from][flight.to].clogged_until == at;
         arrive(at, self.put(flight));
     }
@@ -126,13 +131,13 @@ impl Network {
         &mut self,
         flight: &Flight,
         now: u64,
-        weather: &Weather,
+        (weather, delay): (&Weather, u32),
         rng: &mut Rng,
         counts: &mut FaultCounts,
     ) -> u64 {
         let link = &mut self.links[flight.from][flight.to];
         let mut at = now + rng.between(1, weather.latency_max);
-        if rng.chance(weather.delay) {
+        if rng.chance(delay) {
             counts[FaultKind::Delay] += 1;
             at += rng.between(UNITS_PER_TICK, weather.delay_max);
         }

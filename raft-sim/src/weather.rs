@@ -1,5 +1,7 @@
 //! What goes wrong for a while, and how hosts behave meanwhile.
 
+use raftcore::MessageKind;
+
 use crate::queue::UNITS_PER_TICK;
 use crate::rng::Rng;
 
@@ -69,9 +71,24 @@ pub(crate) struct Weather {
     pub(crate) down_max: u64,
     /// Longest time that cuts, clogs and pauses last.
     pub(crate) trouble_max: u64,
+    /// Messages of this kind fare badly: lost or late with this chance.
+    pub(crate) disliked: Option<(MessageKind, u32)>,
+    /// Chance that a node which runs or wins stops at one of its next outputs.
+    pub(crate) crash_at_election: u32,
+    /// Chance that a new leader hears messages of earlier terms.
+    pub(crate) stale_greetings: u32,
     /// Chance that a host gets odd habits.
     odd: u32,
 }
+
+/// Kinds of messages whose loss alone does most harm.
+const DISLIKED: [MessageKind; 5] = [
+    MessageKind::Append,
+    MessageKind::AppendReply,
+    MessageKind::Heartbeat,
+    MessageKind::HeartbeatReply,
+    MessageKind::VoteReply,
+];
 
 impl Weather {
     /// Nothing goes wrong.
@@ -90,6 +107,9 @@ impl Weather {
             client_burst: 50,
             down_max: UNITS_PER_TICK,
             trouble_max: UNITS_PER_TICK,
+            disliked: None,
+            crash_at_election: 0,
+            stale_greetings: 0,
             odd: 0,
         }
     }
@@ -103,6 +123,9 @@ impl Weather {
         let drop = some(450, &[10, 50, 150, 300]);
         let duplicate = some(400, &[10, 50, 200]);
         let delay = some(450, &[20, 100, 300]);
+        let dislike = some(350, &[200, 600, 900]);
+        let crash_at_election = some(500, &[30, 150]);
+        let stale_greetings = some(700, &[200, 800]);
         let actions = [
             some(500, &[1, 3]),
             some(600, &[1, 3]),
@@ -136,6 +159,9 @@ impl Weather {
             client_burst: rng.pick(&[0, 50, 200]),
             down_max: UNITS_PER_TICK * rng.pick(&[2, 10, 30]),
             trouble_max: UNITS_PER_TICK * rng.pick(&[5, election_max, 3 * election_max]),
+            disliked: (dislike > 0 && !mild).then(|| (rng.pick(&DISLIKED), dislike)),
+            crash_at_election,
+            stale_greetings,
             odd: if mild { 100 } else { rng.pick(&[100, 300, 600]) },
         }
     }

@@ -161,38 +161,34 @@ impl Checks {
         }
     }
 
-    /// A node is the first to know that more is committed.
-    pub(crate) fn commits(&mut self, host: usize, view: &View) -> Checked {
-        let index = view.commit;
-        let place = index as usize - 1;
-        let holds = |image: &&Image| image.mark(index).is_some_and(|mark| mark.term == view.term);
+    /// A node is the first to know that more is committed; `held` is its checksum of the last of
+    /// it.
+    pub(crate) fn commits(&mut self, host: usize, view: &View, held: Option<u32>) -> Checked {
+        let (index, term) = (view.commit, view.term);
         if !view.leads() {
             let detail = format!("a {:?} was the first to commit entry {index}", view.role);
             return broken(Property::DurableOnQuorum, host, detail);
         }
-        let durable = self.images.iter().filter(holds).count();
-        if durable < self.quorum {
-            let held = self.images.iter().filter(|image| image.mark(index).is_some()).count();
-            if held >= self.quorum {
-                let detail =
-                    format!("leader of term {} counted entry {index} of another term", view.term);
-                return broken(Property::OwnTermCommit, host, detail);
-            }
-            let detail = format!("entry {index}@{} is durable on {durable} nodes", view.term);
+        let same = |image: &&Image| image.mark(index).map(|mark| mark.checksum) == held;
+        let durable = self.images.iter().filter(same).count();
+        let Some(image) = self.images.iter().find(same).filter(|_| durable >= self.quorum) else {
+            let detail = format!("leader of term {term}: entry {index} is durable on {durable}");
             return broken(Property::DurableOnQuorum, host, detail);
-        }
+        };
         let from = self.committed.len();
-        if let Some(image) = self.images.iter().find(holds) {
-            let marks = &image.marks()[..=place];
-            if from > 0 && marks[from - 1] != self.committed[from - 1] {
-                let detail = format!("entry {index} follows another history than entry {from}");
-                return broken(Property::CommittedIsImmutable, host, detail);
-            }
-            self.committed.extend_from_slice(&marks[from..]);
-            match self.commit_terms.last_mut() {
-                Some(last) if last.0 == view.term => last.1 = index,
-                _ => self.commit_terms.push((view.term, index)),
-            }
+        let marks = &image.marks()[..index as usize];
+        if marks.last().is_none_or(|mark| mark.term != term) {
+            let detail = format!("leader of term {term} counted entry {index} of another term");
+            return broken(Property::OwnTermCommit, host, detail);
+        }
+        if from > 0 && marks[from - 1] != self.committed[from - 1] {
+            let detail = format!("entry {index} follows another history than entry {from}");
+            return broken(Property::CommittedIsImmutable, host, detail);
+        }
+        self.committed.extend_from_slice(&marks[from..]);
+        match self.commit_terms.last_mut() {
+            Some(last) if last.0 == term => last.1 = index,
+            _ => self.commit_terms.push((term, index)),
         }
         Ok(())
     }

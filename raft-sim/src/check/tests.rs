@@ -61,7 +61,7 @@ fn two_committed() -> Checks {
         checks.durable(host, &log(1, &[(1, 11), (1, 12)])).unwrap();
     }
     checks.leads(0, 1, |_| None).unwrap();
-    checks.commits(0, &leader(1, 2, 2)).unwrap();
+    checks.commits(0, &leader(1, 2, 2), Some(12)).unwrap();
     assert_eq!(checks.committed(), 2);
     checks
 }
@@ -85,7 +85,7 @@ fn a_leader_elected_late_needs_only_what_was_committed_before_its_term() {
         checks.durable(host, &log(3, &[(2, 23), (4, 24)])).unwrap();
     }
     checks.leads(1, 4, |_| Some(12)).unwrap();
-    checks.commits(1, &leader(4, 4, 4)).unwrap();
+    checks.commits(1, &leader(4, 4, 4), Some(24)).unwrap();
     assert_eq!(checks.committed_before(3), 2);
     assert_eq!(checks.leads(0, 3, |index| (index == 2).then_some(12)), Ok(()));
     let lacks = checks.leads(2, 5, |index| (index == 2).then_some(12));
@@ -102,9 +102,9 @@ fn a_second_leader_of_a_term_breaks_election_safety() {
 fn what_a_minority_holds_is_not_committed() {
     let mut checks = two_committed();
     checks.durable(0, &log(3, &[(1, 13)])).unwrap();
-    breaks(checks.commits(0, &leader(1, 3, 3)), Property::DurableOnQuorum);
+    breaks(checks.commits(0, &leader(1, 3, 3), Some(13)), Property::DurableOnQuorum);
     checks.durable(2, &log(1, &[(1, 11), (1, 12), (1, 13)])).unwrap();
-    assert_eq!(checks.commits(0, &leader(1, 3, 3)), Ok(()));
+    assert_eq!(checks.commits(0, &leader(1, 3, 3), Some(13)), Ok(()));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_follower_is_never_the_first_to_commit() {
     let mut checks = two_committed();
     checks.durable(0, &log(3, &[(1, 13)])).unwrap();
     checks.durable(1, &log(3, &[(1, 13)])).unwrap();
-    breaks(checks.commits(1, &follower(1, 0, 3, 3)), Property::DurableOnQuorum);
+    breaks(checks.commits(1, &follower(1, 0, 3, 3), Some(13)), Property::DurableOnQuorum);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn an_entry_of_an_earlier_term_is_not_committed_by_counting() {
     let mut checks = two_committed();
     checks.durable(0, &log(3, &[(1, 13)])).unwrap();
     checks.durable(1, &log(3, &[(1, 13)])).unwrap();
-    breaks(checks.commits(0, &leader(4, 3, 3)), Property::OwnTermCommit);
+    breaks(checks.commits(0, &leader(4, 3, 3), Some(13)), Property::OwnTermCommit);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn another_history_below_a_commit_breaks_immutability() {
     let mut checks = two_committed();
     checks.durable(2, &log(1, &[(1, 91), (1, 92), (4, 93)])).unwrap();
     checks.images[1] = checks.images[2].clone();
-    breaks(checks.commits(2, &leader(4, 3, 3)), Property::CommittedIsImmutable);
+    breaks(checks.commits(2, &leader(4, 3, 3), Some(93)), Property::CommittedIsImmutable);
 }
 
 #[test]

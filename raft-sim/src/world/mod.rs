@@ -347,18 +347,16 @@ impl World {
         self.checks.view(host, &before, &now)?;
         self.hosts[host].view = now;
         let runs = matches!(now.role, RoleName::Candidate | RoleName::Leader);
-        self.stats.elections += u64::from(runs && now.term > before.term);
+        if runs && now.term > before.term {
+            self.stats.elections += 1;
+            self.disturb_election(host);
+        }
         if now.leads() && !(before.leads() && before.term == now.term) {
-            note!(self, "n{} leads term {}", host + 1, now.term);
-            if self.stats.last_leader.is_some_and(|last| last != host) {
-                self.stats.leader_changes += 1;
-            }
-            self.stats.last_leader = Some(host);
-            let Some(Driver { node, .. }) = &self.hosts[host].driver else { return Ok(()) };
-            self.checks.leads(host, now.term, |index| checksum(node, index))?;
+            self.elected(host, now.term)?;
         }
         if now.commit > self.checks.committed() {
-            self.checks.commits(host, &now)?;
+            let held = self.held(host, now.commit);
+            self.checks.commits(host, &now, held)?;
             for other in 0..self.hosts.len() {
                 let view = self.hosts[other].view;
                 if view.term > now.term && self.hosts[other].leads() {
@@ -368,6 +366,19 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// A node has become leader.
+    fn elected(&mut self, host: usize, term: u64) -> Checked {
+        note!(self, "n{} leads term {term}", host + 1);
+        if self.stats.last_leader.is_some_and(|last| last != host) {
+            self.stats.leader_changes += 1;
+        }
+        self.stats.last_leader = Some(host);
+        self.disturb_election(host);
+        self.greet_leader(host);
+        let Some(Driver { node, .. }) = &self.hosts[host].driver else { return Ok(()) };
+        self.checks.leads(host, term, |index| checksum(node, index))
     }
 
     /// A node's checksum at an entry.

@@ -177,24 +177,47 @@ impl World {
     /// Some messages of earlier terms or lives come back.
     fn replay(&mut self) {
         for _ in 0..self.rng.between(1, 6) {
-            let by_term = self.rng.chance(500);
-            let hosts = &self.hosts;
-            let old_life = |from: usize, to: usize, lives: [u32; 2]| {
-                lives != [hosts[from].life, hosts[to].life]
-            };
-            let found = self.network.replay(&mut self.rng, |old| {
-                if by_term {
-                    old.term < hosts[old.to].view.term
-                } else {
-                    old_life(old.from, old.to, old.lives)
-                }
-            });
-            if let Some(flight) = found {
-                let kind = if by_term { FaultKind::StaleTerm } else { FaultKind::StaleLife };
-                self.counts[kind] += 1;
-                let at = self.now + self.rng.between(1, 2 * UNITS_PER_TICK);
-                self.queue.push(at, Event::Deliver { flight });
+            if self.rng.chance(500) {
+                self.replay_of_old_term(None, 2);
+            } else {
+                let hosts = &self.hosts;
+                let found = self.network.replay(&mut self.rng, |old| {
+                    old.lives != [hosts[old.from].life, hosts[old.to].life]
+                });
+                self.replayed(FaultKind::StaleLife, found, 2);
             }
+        }
+    }
+
+    fn replay_of_old_term(&mut self, to: Option<usize>, ticks: u64) {
+        let hosts = &self.hosts;
+        let found = self.network.replay(&mut self.rng, |old| {
+            to.is_none_or(|to| old.to == to) && old.term < hosts[old.to].view.term
+        });
+        self.replayed(FaultKind::StaleTerm, found, ticks);
+    }
+
+    fn replayed(&mut self, kind: FaultKind, flight: Option<u32>, ticks: u64) {
+        if let Some(flight) = flight {
+            self.counts[kind] += 1;
+            let at = self.now + self.rng.between(1, ticks * UNITS_PER_TICK);
+            self.queue.push(at, Event::Deliver { flight });
+        }
+    }
+
+    /// A new leader hears what was said to it in earlier terms.
+    pub(super) fn greet_leader(&mut self, host: usize) {
+        if self.weather.rough && self.rng.chance(self.weather.stale_greetings) {
+            for _ in 0..self.rng.between(4, 12) {
+                self.replay_of_old_term(Some(host), 12);
+            }
+        }
+    }
+
+    /// A node runs for leadership, or has won: the worst moment to stop.
+    pub(super) fn disturb_election(&mut self, host: usize) {
+        if self.rng.chance(self.weather.crash_at_election) && self.affordable(host) {
+            self.hosts[host].stop_in = Some(self.rng.below(6) as u32);
         }
     }
 
