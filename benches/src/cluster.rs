@@ -56,16 +56,21 @@ impl Hop for Framed {
 /// Raftcore nodes and the queue between them.
 #[derive(Debug)]
 pub struct Cluster<H: Hop = Direct> {
-    nodes: Vec<Node>,
-    /// Nodes that were given something since they were last polled.
-    touched: Vec<bool>,
-    commands: Vec<u64>,
-    /// What the state machines keep: the lengths of all payloads.
-    payload_bytes: Vec<u64>,
+    members: Vec<Member>,
     network: VecDeque<H::Packet>,
     cut: Option<NodeId>,
     now: Tick,
     hop: PhantomData<H>,
+}
+
+/// A node and its state machine, which keeps the number and the length of all payloads.
+#[derive(Debug)]
+struct Member {
+    node: Node,
+    /// Whether the node was given something since it was last polled.
+    touched: bool,
+    commands: u64,
+    payload_bytes: u64,
 }
 
 /// One configuration for all nodes of the program, as a host of many groups would do it.
@@ -89,13 +94,10 @@ impl<H: Hop> Cluster<H> {
             let stored = Stored::found(identity, membership.clone());
             let mut node = Node::new(config(), stored, LogIndex(0)).expect("a first start");
             node.tick(Tick(0));
-            node
+            Member { node, touched: true, commands: 0, payload_bytes: 0 }
         };
         Self {
-            nodes: ids.map(start).collect(),
-            touched: vec![true; voters],
-            commands: vec![0; voters],
-            payload_bytes: vec![0; voters],
+            members: ids.map(start).collect(),
             network: VecDeque::new(),
             cut: None,
             now: Tick(0),
@@ -106,36 +108,39 @@ impl<H: Hop> Cluster<H> {
     /// A node.
     #[must_use]
     pub fn node(&self, node: usize) -> &Node {
-        &self.nodes[node]
+        &self.members[node].node
     }
 
     /// A node, to ask it something that may change it.
     pub fn node_mut(&mut self, node: usize) -> &mut Node {
-        &mut self.nodes[node]
+        &mut self.members[node].node
     }
 
     /// Bytes of all payloads that a node has applied.
     #[must_use]
     pub fn payload_bytes(&self, node: usize) -> u64 {
-        self.payload_bytes[node]
+        self.members[node].payload_bytes
     }
 
-    fn drain(&mut self, at: usize) {
-        let node = &mut self.nodes[at];
-        while let Some(output) = node.poll_output() {
+    fn member(&mut self, node: usize) -> &mut Node {
+        let member = &mut self.members[node];
+        member.touched = true;
+        &mut member.node
+    }
+}
+
+impl Member {
+    fn drain(&mut self, mut send: impl FnMut(Message)) {
+        while let Some(output) = self.node.poll_output() {
             match output {
-                Output::Send(message) => {
-                    if self.cut.is_none_or(|cut| cut != message.to() && cut != message.from()) {
-                        self.network.push_back(H::pack(message));
-                    }
-                }
-                Output::Persist(write) => node.persisted(write.id).expect("a write just made"),
+                Output::Send(message) => send(message),
+                Output::Persist(write) => self.node.persisted(write.id).expect("a write just made"),
                 Output::Apply(committed) => {
                     for command in committed.commands() {
-                        self.commands[at] += 1;
-                        self.payload_bytes[at] += command.payload.len() as u64;
+                        self.commands += 1;
+                        self.payload_bytes += command.payload.len() as u64;
                     }
-                    node.applied(committed.last()).expect("entries just handed out");
+                    self.node.applied(committed.last()).expect("entries just handed out");
                 }
                 Output::Event(_) => {}
                 other => panic!("no job leads to {other:?}"),
@@ -155,36 +160,39 @@ impl<H: Hop> Group for Cluster<H> {
     }
 
     fn campaign(&mut self) {
-        // The write of the start comes first: nobody votes before it is durable.
-        self.nodes[0].campaign().expect("a voter without a leader");
-        self.touched[0] = true;
+        self.member(0).campaign().expect("a voter without a leader");
     }
 
     fn propose(&mut self, payload: &[u8]) {
-        self.nodes[0].propose(payload).expect("a leader with room");
-        self.touched[0] = true;
+        self.member(0).propose(payload).expect("a leader with room");
     }
 
     fn heartbeat(&mut self) {
-        self.now = self.nodes[0].deadline().map_or(self.now, |deadline| deadline.max(self.now));
-        self.nodes[0].tick(self.now);
-        self.touched[0] = true;
+        let now = self.now;
+        let node = self.member(0);
+        let now = node.deadline().map_or(now, |deadline| deadline.max(now));
+        node.tick(now);
+        self.now = now;
     }
 
     fn poll(&mut self) {
-        for at in 0..self.nodes.len() {
-            if core::mem::take(&mut self.touched[at]) {
-                self.drain(at);
+        for member in &mut self.members {
+            if core::mem::take(&mut member.touched) {
+                member.drain(|message| {
+                    if self.cut.is_none_or(|cut| cut != message.to() && cut != message.from()) {
+                        self.network.push_back(H::pack(message));
+                    }
+                });
             }
         }
     }
 
     fn deliver(&mut self, count: usize) {
-        for packet in self.network.drain(..count) {
+        for _ in 0..count {
+            let Some(packet) = self.network.pop_front() else { return };
             let message = H::unpack(packet);
             let to = index(message.to());
-            self.nodes[to].receive(message).expect("a message of this group");
-            self.touched[to] = true;
+            self.member(to).receive(message).expect("a message of this group");
         }
     }
 
@@ -193,27 +201,27 @@ impl<H: Hop> Group for Cluster<H> {
     }
 
     fn cut(&mut self, node: Option<usize>) {
-        self.cut = node.map(|node| self.nodes[node].identity().node);
+        self.cut = node.map(|node| self.members[node].node.identity().node);
     }
 
     fn commands(&self, node: usize) -> u64 {
-        self.commands[node]
+        self.members[node].commands
     }
 
     fn applied(&self, node: usize) -> u64 {
-        self.nodes[node].applied_index().get()
+        self.members[node].node.applied_index().get()
     }
 
     fn has_work(&self, node: usize) -> bool {
-        self.nodes[node].has_output()
+        self.members[node].node.has_output()
     }
 
     fn trim(&mut self, node: usize) {
-        self.nodes[node].trim(0);
+        self.members[node].node.trim(0);
     }
 
     fn into_node(mut self, node: usize) -> (Node, Arc<Config>) {
-        (self.nodes.swap_remove(node), config())
+        (self.members.swap_remove(node).node, config())
     }
 }
 
@@ -232,7 +240,7 @@ impl Acks {
         let mut cluster = Cluster::<Direct>::of(voters);
         cluster.campaign();
         cluster.settle();
-        assert_eq!(cluster.nodes[0].role(), RoleName::Leader);
+        assert_eq!(cluster.node(0).role(), RoleName::Leader);
         let mut replies = Vec::new();
         for _ in 0..count {
             cluster.propose(&[7; 16]);
@@ -295,7 +303,7 @@ impl Frames {
         let mut cluster: Cluster<Direct> = crate::jobs::warmed(16);
         // A batch may be cut where a block of the log is full; the next one is whole.
         for _ in 0..10 {
-            let follower = cluster.nodes[NODES - 1].clone();
+            let follower = cluster.node(NODES - 1).clone();
             cluster.propose(&[7; 16]);
             cluster.settle();
             for _ in 0..Self::ENTRIES {

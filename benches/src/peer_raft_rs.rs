@@ -187,7 +187,8 @@ impl<H: PeerHop, const APPEND_BYTES: u64> Group for RaftRs<H, APPEND_BYTES> {
     }
 
     fn deliver(&mut self, count: usize) {
-        for packet in self.road.packets.drain(..count) {
+        for _ in 0..count {
+            let Some(packet) = self.road.packets.pop_front() else { return };
             let message = H::unpack(packet);
             let to = usize::try_from(message.to).expect("a small id") - 1;
             self.nodes[to].step(message).expect("a message of this group");
