@@ -92,16 +92,19 @@
 // Output: read a piece of a snapshot. Not handed out by this version.
 #define RAFTCORE_OUTPUT_READ_SNAPSHOT 6
 
-// Output: the state machine may be read now; see `raftcore_output_read`.
+// Output: the state machine may be read now; see `raftcore_output_read`. Not handed out by this
+// version.
 #define RAFTCORE_OUTPUT_READ_READY 7
 
-// Output: a read will not be served; see `raftcore_output_read`.
+// Output: a read will not be served; see `raftcore_output_read`. Not handed out by this version.
 #define RAFTCORE_OUTPUT_READ_FAILED 8
 
 // Output: own proposals were overwritten, certainly not applied; see `raftcore_output_proposals`.
+// Not handed out by this version.
 #define RAFTCORE_OUTPUT_PROPOSALS_LOST 9
 
 // Output: a snapshot passed own proposals, applied or not; see `raftcore_output_proposals`.
+// Not handed out by this version.
 #define RAFTCORE_OUTPUT_PROPOSALS_UNKNOWN 10
 
 // Output: the node refuses everything from now on; see `raftcore_output_halted`.
@@ -588,6 +591,9 @@ typedef struct raftcore_event {
 
 // A voter is marked for promotion.
 #define RAFTCORE_STATUS_MEMBERSHIP_VOTER_PROMOTED 705
+
+// Members are not in the order of their ids.
+#define RAFTCORE_STATUS_MEMBERSHIP_UNSORTED 706
 
 // Not a membership for a reason newer than this list.
 #define RAFTCORE_STATUS_MEMBERSHIP_OTHER 799

@@ -134,6 +134,7 @@ const fn membership(error: &MembershipError) -> raftcore_status {
         MembershipError::TooManyVoters => RAFTCORE_STATUS_MEMBERSHIP_TOO_MANY_VOTERS,
         MembershipError::TooManyMembers => RAFTCORE_STATUS_MEMBERSHIP_TOO_MANY_MEMBERS,
         MembershipError::Duplicate { .. } => RAFTCORE_STATUS_MEMBERSHIP_DUPLICATE,
+        MembershipError::Unsorted => RAFTCORE_STATUS_MEMBERSHIP_UNSORTED,
         MembershipError::ContextTooLong { .. } => RAFTCORE_STATUS_MEMBERSHIP_CONTEXT_TOO_LONG,
         MembershipError::VoterPromoted { .. } => RAFTCORE_STATUS_MEMBERSHIP_VOTER_PROMOTED,
         _ => RAFTCORE_STATUS_MEMBERSHIP_OTHER,

@@ -156,20 +156,28 @@ pub(crate) unsafe fn take_back<T>(object: *mut T) {
     let _ = status_of(drop_it);
 }
 
-/// Copies bytes into the caller's buffer.
+/// Copies bytes, one part after the other, into the caller's buffer.
 ///
 /// # Safety
 /// `buffer` is NULL, or good for writing `capacity` bytes until this call into the library ends.
-pub(crate) unsafe fn copy_out(from: &[u8], buffer: *mut u8, capacity: usize) -> Result<(), Fail> {
+pub(crate) unsafe fn copy_out(
+    parts: &[&[u8]],
+    buffer: *mut u8,
+    capacity: usize,
+) -> Result<(), Fail> {
     if buffer.is_null() {
         return Err(Fail::plain(RAFTCORE_STATUS_NULL));
     }
-    if from.len() > capacity {
+    if parts.iter().map(|part| part.len()).sum::<usize>() > capacity {
         return Err(Fail::plain(RAFTCORE_STATUS_BUFFER_TOO_SMALL));
     }
-    // SAFETY: `buffer` holds `capacity` bytes, which is enough; memory of the caller to be written
-    // does not overlap with memory of this library.
-    unsafe { core::ptr::copy_nonoverlapping(from.as_ptr(), buffer, from.len()) };
+    let mut at = 0;
+    for part in parts {
+        // SAFETY: `buffer` holds `capacity` bytes, which is enough for all parts; memory of the
+        // caller to be written does not overlap with memory of this library.
+        unsafe { core::ptr::copy_nonoverlapping(part.as_ptr(), buffer.add(at), part.len()) };
+        at += part.len();
+    }
     Ok(())
 }
 

@@ -26,13 +26,16 @@ pub const RAFTCORE_OUTPUT_RESTORE: u32 = 4;
 pub const RAFTCORE_OUTPUT_READ_LOG: u32 = 5;
 /// Output: read a piece of a snapshot. Not handed out by this version.
 pub const RAFTCORE_OUTPUT_READ_SNAPSHOT: u32 = 6;
-/// Output: the state machine may be read now; see `raftcore_output_read`.
+/// Output: the state machine may be read now; see `raftcore_output_read`. Not handed out by this
+/// version.
 pub const RAFTCORE_OUTPUT_READ_READY: u32 = 7;
-/// Output: a read will not be served; see `raftcore_output_read`.
+/// Output: a read will not be served; see `raftcore_output_read`. Not handed out by this version.
 pub const RAFTCORE_OUTPUT_READ_FAILED: u32 = 8;
 /// Output: own proposals were overwritten, certainly not applied; see `raftcore_output_proposals`.
+/// Not handed out by this version.
 pub const RAFTCORE_OUTPUT_PROPOSALS_LOST: u32 = 9;
 /// Output: a snapshot passed own proposals, applied or not; see `raftcore_output_proposals`.
+/// Not handed out by this version.
 pub const RAFTCORE_OUTPUT_PROPOSALS_UNKNOWN: u32 = 10;
 /// Output: the node refuses everything from now on; see `raftcore_output_halted`.
 pub const RAFTCORE_OUTPUT_HALTED: u32 = 11;
@@ -277,7 +280,7 @@ pub unsafe extern "C" fn raftcore_output_copy_frame(
     unsafe {
         look(output, |output| {
             let Duty::Send { frame, .. } = &output.0 else { return wrong_kind() };
-            copy_out(&frame.to_bytes(), buffer, capacity)
+            copy_out(&frame.parts(), buffer, capacity)
         })
     }
 }

@@ -179,6 +179,8 @@ pub const RAFTCORE_STATUS_MEMBERSHIP_DUPLICATE: raftcore_status = 703;
 pub const RAFTCORE_STATUS_MEMBERSHIP_CONTEXT_TOO_LONG: raftcore_status = 704;
 /// A voter is marked for promotion.
 pub const RAFTCORE_STATUS_MEMBERSHIP_VOTER_PROMOTED: raftcore_status = 705;
+/// Members are not in the order of their ids.
+pub const RAFTCORE_STATUS_MEMBERSHIP_UNSORTED: raftcore_status = 706;
 /// Not a membership for a reason newer than this list.
 pub const RAFTCORE_STATUS_MEMBERSHIP_OTHER: raftcore_status = 799;
 
@@ -286,6 +288,7 @@ const TEXTS: &[(raftcore_status, &CStr)] = &[
     (RAFTCORE_STATUS_MEMBERSHIP_DUPLICATE, c"an id stands twice"),
     (RAFTCORE_STATUS_MEMBERSHIP_CONTEXT_TOO_LONG, c"a member's context is too long"),
     (RAFTCORE_STATUS_MEMBERSHIP_VOTER_PROMOTED, c"a voter is marked for promotion"),
+    (RAFTCORE_STATUS_MEMBERSHIP_UNSORTED, c"members are not sorted"),
     (RAFTCORE_STATUS_MEMBERSHIP_OTHER, c"the membership cannot be"),
     (RAFTCORE_STATUS_PANIC, c"a bug in the library: it panicked"),
     (RAFTCORE_STATUS_POISONED, c"an earlier call panicked"),

@@ -74,6 +74,40 @@ fn the_class_of_a_status_is_the_one_its_name_tells() {
     }
 }
 
+/// The variants of a public enum, as `Enum::Variant`, read from a source file of the core.
+fn variants(source: &str, name: &str) -> Vec<String> {
+    let (_, body) = source.split_once(&format!("pub enum {name} {{")).expect("the enum");
+    let body = body.split("\n}").next().unwrap_or_default();
+    let lines = body.lines().filter_map(|line| line.strip_prefix("    "));
+    let names = lines.filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
+    let names = names.filter_map(|line| line.split(|c: char| !c.is_alphanumeric()).next());
+    names.map(|variant| format!("{name}::{variant}")).collect()
+}
+
+#[test]
+fn every_case_of_the_core_has_a_number() {
+    let errors = include_str!("../../raft-core/src/error.rs");
+    let members = include_str!("../../raft-core/src/membership.rs");
+    let outputs = include_str!("../../raft-core/src/output.rs");
+    let (fail, output) = (include_str!("fail.rs"), include_str!("output.rs"));
+    let mut cases = Vec::new();
+    for name in ["Misuse", "RejectedMessage", "Refused", "StartError", "StoredError", "DecodeError"]
+    {
+        cases.extend(variants(errors, name).into_iter().map(|case| (case, fail)));
+    }
+    cases.extend(variants(members, "MembershipError").into_iter().map(|case| (case, fail)));
+    for name in ["Event", "HaltReason", "ReadFailure", "StepDownReason"] {
+        cases.extend(variants(outputs, name).into_iter().map(|case| (case, output)));
+    }
+    assert!(cases.len() > 60, "only {} were found", cases.len());
+    for (case, numbers) in cases {
+        let handled = numbers
+            .match_indices(&case)
+            .any(|(at, _)| !numbers[at + case.len()..].starts_with(|c: char| c.is_alphanumeric()));
+        assert!(handled, "{case} has no number");
+    }
+}
+
 #[test]
 fn the_versions_of_header_and_library_are_that_of_the_package() {
     let parts = [RAFTCORE_VERSION_MAJOR, RAFTCORE_VERSION_MINOR, RAFTCORE_VERSION_PATCH];

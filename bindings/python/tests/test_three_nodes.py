@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 
 from raftcore import (
     Apply,
+    BecameLeader,
     Config,
     Event,
     Node,
     NotLeader,
     Persist,
-    ProposalsLost,
     Role,
     Send,
+    StepDownReason,
+    SteppedDown,
     Stored,
 )
 
@@ -32,6 +34,7 @@ class Host:
     disk: bytearray = field(default_factory=bytearray)
     writing: list[Persist] = field(default_factory=list)
     values: list[int] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
 
     def start(self, stored: Stored) -> None:
         self.node = Node(Config(seed=42), stored)
@@ -72,8 +75,8 @@ class Host:
                     assert all(first <= command.id.index <= last for command in commands)
                     self.values += [int(command.payload) for command in commands]
                     node.applied(last)
-                case Event() | ProposalsLost():
-                    pass
+                case Event():
+                    self.events.append(output)
                 case _:
                     raise AssertionError(output)
 
@@ -214,3 +217,17 @@ def test_a_checkpoint_restarts_a_node_like_all_its_writes() -> None:
     host.restart()
     cluster.propose(101, 110)
     cluster.check_equal(110)
+
+
+def test_events_tell_who_leads_and_why_no_longer() -> None:
+    cluster = Cluster()
+    cluster.propose(1, 1)
+    leader = cluster.leader()
+    term = running_node(leader).term
+    assert BecameLeader(term) in leader.events
+    for host in cluster.hosts.values():
+        if host is not leader:
+            host.crash()
+    for _ in range(100):
+        cluster.round()
+    assert leader.events[-1] == SteppedDown(term, StepDownReason.NO_QUORUM)

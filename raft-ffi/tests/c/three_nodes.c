@@ -103,7 +103,7 @@ static void poll_host(struct cluster *cluster, struct host *host)
             apply(host, output);
             break;
         default:
-            CHECK(kind == RAFTCORE_OUTPUT_EVENT || kind == RAFTCORE_OUTPUT_PROPOSALS_LOST);
+            CHECK(kind == RAFTCORE_OUTPUT_EVENT);
         }
         raftcore_output_release(output);
     }
