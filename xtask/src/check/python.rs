@@ -6,9 +6,8 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::Outcome::{self, Passed, Skipped};
+use super::journal;
 use crate::shell::{Shell, exists, program, target};
-
-const PACKAGE: &str = "bindings/python";
 
 pub(super) fn run(shell: &mut Shell) -> Result<Outcome> {
     if !exists("python3") {
@@ -24,15 +23,21 @@ pub(super) fn run(shell: &mut Shell) -> Result<Outcome> {
     if shell.run(pip(&environment).args(tools)).is_err() {
         return Ok(Skipped(format!("pip cannot fetch {}", tools.join(", "))));
     }
-    let mut install = pip(&environment);
-    install.args(["--no-build-isolation", "--no-deps"]).arg(format!("./{PACKAGE}"));
-    shell.run(install.env("CARGO_TARGET_DIR", target()))?;
+    shell.run(pip(&environment).arg("./bindings/python").env("CARGO_TARGET_DIR", target()))?;
     let python = environment.join("bin/python");
     let mut module = |arguments: &[&str]| shell.run(program(&python).arg("-m").args(arguments));
     module(&["pytest", "-q", "-p", "no:cacheprovider", "bindings/python/tests"])?;
-    let config = "--config-file=bindings/python/pyproject.toml";
+    let no_cache = "--cache-dir=/dev/null";
     let sources = ["bindings/python/python", "bindings/python/tests"];
-    module(&["mypy", "--strict", config, "--cache-dir=/dev/null", sources[0], sources[1]])?;
+    module(&["mypy", "--strict", no_cache, sources[0], sources[1]])?;
+    module(&["mypy", "--strict", no_cache, "examples/python"])?;
+    let known = "bindings/python/tests/stubtest-allowlist.txt";
+    module(&["mypy.stubtest", "raftcore", "--allowlist", known])?;
+    journal::run(shell, || {
+        let mut start = program(&python);
+        start.arg("examples/python/journal.py");
+        start
+    })?;
     Ok(Passed)
 }
 
