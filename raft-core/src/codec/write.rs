@@ -86,13 +86,12 @@ impl Write {
         record
     }
 
-    /// Reads the record at the front of `bytes`; gives it and its length. Entries keep sharing the
-    /// memory.
+    /// How long the record at the front of these bytes is; its first five bytes suffice.
     ///
     /// # Errors
-    /// [`DecodeError::Truncated`] for a torn tail; anything else is damage.
-    pub fn decode(bytes: &Bytes) -> Result<(Self, usize), DecodeError> {
-        let mut rest: &[u8] = bytes;
+    /// [`DecodeError::Truncated`] below five bytes; anything else is damage.
+    pub fn record_length(front: &[u8]) -> Result<usize, DecodeError> {
+        let mut rest = front;
         let [version] = take_array(&mut rest)?;
         if version != FORMAT_VERSION {
             return Err(DecodeError::UnknownVersion { version });
@@ -101,6 +100,17 @@ impl Write {
         if total > MAX_FRAME_BYTES {
             return Err(DecodeError::TooLarge { bytes: total, max: MAX_FRAME_BYTES });
         }
+        Ok(total)
+    }
+
+    /// Reads the record at the front of `bytes`; gives it and its length. Entries keep sharing the
+    /// memory.
+    ///
+    /// # Errors
+    /// [`DecodeError::Truncated`] for a torn tail; anything else is damage.
+    pub fn decode(bytes: &Bytes) -> Result<(Self, usize), DecodeError> {
+        let total = Self::record_length(bytes)?;
+        let mut rest = bytes.get(5..).ok_or(DecodeError::Truncated)?;
         let head_length = take_u32(&mut rest)? as usize;
         let record = bytes.get(..total).ok_or(DecodeError::Truncated)?;
         let (record, checksum) =

@@ -125,7 +125,6 @@ impl Node {
     /// pre-vote, or for a vote while a leader is alive (thesis 6.2). Says whether to go on.
     fn follow_term(&mut self, message: &Message) -> bool {
         let term = message.term;
-        let leader = is_from_leader(&message.body).then_some(message.from);
         let candidate = matches!(self.role, Role::Candidate(_));
         let higher = term > self.shared.term();
         match &message.body {
@@ -136,9 +135,9 @@ impl Node {
             }
             _ => {}
         }
-        if higher || (candidate && leader.is_some()) {
+        if higher || (candidate && is_from_leader(&message.body)) {
             let reason = StepDownReason::HigherTerm;
-            self.perform(Transition::Follow { term, leader, reason });
+            self.perform(Transition::Follow { term, reason });
         }
         true
     }

@@ -7,7 +7,7 @@ use crate::role::follower::Follower;
 use crate::role::leader::Leader;
 use crate::role::{Role, Transition};
 use crate::shared::count;
-use crate::types::{HardState, NodeId, Term};
+use crate::types::{HardState, Term};
 
 impl Node {
     #[inline]
@@ -22,7 +22,7 @@ impl Node {
         loop {
             transition = match transition {
                 Transition::Stay => return,
-                Transition::Follow { term, leader, reason } => self.follow(term, leader, reason),
+                Transition::Follow { term, reason } => self.follow(term, reason),
                 Transition::PreCampaign => self.run(true),
                 Transition::Campaign => self.campaign_in_next_term(),
                 Transition::Lead => self.lead(),
@@ -30,7 +30,7 @@ impl Node {
         }
     }
 
-    fn follow(&mut self, term: Term, leader: Option<NodeId>, reason: StepDownReason) -> Transition {
+    fn follow(&mut self, term: Term, reason: StepDownReason) -> Transition {
         let shared = &mut self.shared;
         if term > shared.hard_state.term {
             shared.hard_state = HardState { term, vote: None, ..shared.hard_state };
@@ -43,10 +43,7 @@ impl Node {
         if let Role::Leader(_) = self.role {
             shared.notice(Event::SteppedDown { term, reason });
         }
-        if let Some(leader) = leader {
-            shared.notice(Event::LeaderChanged { term, leader });
-        }
-        self.role = Role::Follower(Follower::new(leader, deadline));
+        self.role = Role::Follower(Follower::new(deadline));
         Transition::Stay
     }
 

@@ -63,7 +63,7 @@ impl Candidate {
         }
         if has_quorum(&shared.membership, |id| self.refused.contains(&id)) {
             let reason = StepDownReason::NoQuorum;
-            return Transition::Follow { term: shared.term(), leader: None, reason };
+            return Transition::Follow { term: shared.term(), reason };
         }
         Transition::Stay
     }

@@ -9,6 +9,7 @@ use crate::log::{Log, Point};
 use crate::message::{
     Append, AppendOutcome, AppendReply, Body, Commit, Heartbeat, HeartbeatReply, Message,
 };
+use crate::output::Event;
 use crate::shared::{Shared, count};
 use crate::types::{EntryId, LogIndex, NodeId, Term, Tick};
 
@@ -123,8 +124,8 @@ pub(crate) fn divergence(error: &RejectedMessage, log: &Log) -> Option<AppendOut
 
 impl Follower {
     /// A follower that waits until `deadline` for a leader.
-    pub(crate) fn new(leader: Option<NodeId>, deadline: Option<Tick>) -> Self {
-        Self { leader, deadline, ..Self::default() }
+    pub(crate) fn new(deadline: Option<Tick>) -> Self {
+        Self { deadline, ..Self::default() }
     }
 
     /// Whether the leader was heard within the shortest election timeout (thesis 6.2).
@@ -149,10 +150,14 @@ impl Follower {
     }
 
     fn hear(&mut self, shared: &mut Shared, leader: NodeId) {
-        if self.patience == 0 || self.leader.is_none() {
+        if self.leader != Some(leader) {
+            shared.notice(Event::LeaderChanged { term: shared.term(), leader });
+            self.leader = Some(leader);
+            self.patience = 0;
+        }
+        if self.patience == 0 {
             self.patience = shared.election_ticks();
         }
-        self.leader = Some(leader);
         self.heard = shared.now;
         self.deadline = shared.after(self.patience);
     }

@@ -67,7 +67,7 @@ impl Leader {
             self.check_quorum_at = now.plus(shared.config.election_ticks_min.into());
             if shared.config.check_quorum && !self.heard_quorum(shared) {
                 let reason = StepDownReason::NoQuorum;
-                return Transition::Follow { term: shared.term(), leader: None, reason };
+                return Transition::Follow { term: shared.term(), reason };
             }
         }
         if now >= self.heartbeat_at {

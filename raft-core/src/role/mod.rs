@@ -8,7 +8,7 @@ pub(crate) mod leader;
 
 use crate::output::StepDownReason;
 use crate::status::RoleName;
-use crate::types::{NodeId, Term, Tick};
+use crate::types::{Term, Tick};
 use candidate::Candidate;
 use follower::Follower;
 use leader::Leader;

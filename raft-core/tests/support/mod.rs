@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(unreachable_pub, reason = "shared by the test files")]
 
+pub mod lab;
 pub mod wire;
 
 use raftcore::{

@@ -1,0 +1,329 @@
+//! A cluster whose every step is in the test's hand: who polls, whose disk is done, which message
+//! arrives. It keeps an account of all that happens.
+
+mod network;
+mod preload;
+
+pub use network::{Link, Network};
+
+use super::{GROUP, fold, identity};
+use raftcore::{
+    Config, EntryId, EntryKind, LogIndex, Membership, Message, Node, NodeId, Output,
+    RejectedMessage, RoleName, Stored, Term, Tick, Write, WriteId,
+};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Most rounds of [`Lab::settle`]; a cluster that goes on longer never becomes quiet.
+const ROUNDS_MAX: usize = 1_000;
+
+/// What can be seen of a node from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    pub role: RoleName,
+    pub term: Term,
+    pub leader: Option<NodeId>,
+    pub commit: LogIndex,
+}
+
+impl View {
+    fn of(node: &Node) -> Self {
+        let (role, term) = (node.role(), node.term());
+        Self { role, term, leader: node.leader(), commit: node.commit_index() }
+    }
+}
+
+/// Something that happened, in the order in which it did.
+#[derive(Clone, Debug)]
+pub enum Happening {
+    /// A node wants something done.
+    Wants(u64, Output),
+    /// A message arrived.
+    Arrived(Message),
+    /// A message got lost: its link is cut, or its addressee is down.
+    Lost(Message),
+    /// A node rejected the message that just arrived.
+    Rejected(u64, RejectedMessage),
+    /// The disk of a node finished a write.
+    Synced(u64, WriteId),
+    /// A node looks different than before.
+    Changed { id: u64, before: View, after: View },
+}
+
+/// One entry of a log, as a test compares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogEntry {
+    pub id: EntryId,
+    pub kind: EntryKind,
+    pub payload: Vec<u8>,
+}
+
+/// A node, its disk, its state machine and its clock.
+pub struct Host {
+    /// `None` while it is down.
+    pub node: Option<Node>,
+    pub config: Config,
+    /// Writes that survive a crash.
+    pub disk: Vec<Write>,
+    /// Writes that were handed out and are not durable yet.
+    pub pending: VecDeque<Write>,
+    pub applied: Vec<(EntryId, Vec<u8>)>,
+    /// The disk finishes a write only when the test says so.
+    pub slow_disk: bool,
+    pub now: u64,
+}
+
+/// The cluster.
+pub struct Lab {
+    pub hosts: BTreeMap<u64, Host>,
+    pub network: Network,
+    pub account: Vec<Happening>,
+}
+
+impl Lab {
+    /// Nodes 1 to `size`, all voters, just founded; their clocks stand at 0.
+    pub fn new(size: u64, config: &Config) -> Self {
+        let membership = Membership::of_voters(1..=size).unwrap();
+        let host = |id| {
+            let stored = Stored::found(identity(id), membership.clone());
+            let mut node = Node::new(config.clone(), stored, LogIndex(0)).unwrap();
+            node.tick(Tick(0));
+            Host {
+                node: Some(node),
+                config: config.clone(),
+                disk: Vec::new(),
+                pending: VecDeque::new(),
+                applied: Vec::new(),
+                slow_disk: false,
+                now: 0,
+            }
+        };
+        let hosts = (1..=size).map(|id| (id, host(id))).collect();
+        Self { hosts, network: Network::default(), account: Vec::new() }
+    }
+
+    pub fn ids(&self) -> Vec<u64> {
+        self.hosts.keys().copied().collect()
+    }
+
+    pub fn host(&mut self, id: u64) -> &mut Host {
+        self.hosts.get_mut(&id).expect("no such node")
+    }
+
+    pub fn node(&self, id: u64) -> &Node {
+        self.hosts[&id].node.as_ref().expect("the node is down")
+    }
+
+    pub fn is_up(&self, id: u64) -> bool {
+        self.hosts[&id].node.is_some()
+    }
+
+    /// Calls a node and notes how it changed.
+    pub fn act<R>(&mut self, id: u64, call: impl FnOnce(&mut Node) -> R) -> R {
+        let node = self.host(id).node.as_mut().expect("the node is down");
+        let before = View::of(node);
+        let result = call(node);
+        let after = View::of(node);
+        if before != after {
+            self.account.push(Happening::Changed { id, before, after });
+        }
+        result
+    }
+
+    /// Moves a node's clock, one tick at a time.
+    pub fn tick(&mut self, id: u64, ticks: u64) {
+        for _ in 0..ticks {
+            let host = self.host(id);
+            host.now += 1;
+            let now = Tick(host.now);
+            self.act(id, |node| node.tick(now));
+        }
+    }
+
+    /// Moves a node's clock to its next timer. Says whether there is one.
+    pub fn timeout(&mut self, id: u64) -> bool {
+        let Some(deadline) = self.node(id).deadline() else { return false };
+        let host = self.host(id);
+        host.now = host.now.max(deadline.0);
+        let now = Tick(host.now);
+        self.act(id, |node| node.tick(now));
+        true
+    }
+
+    /// Takes all outputs of a node: messages enter the network, writes its disk's queue.
+    pub fn poll(&mut self, id: u64) {
+        while let Some(output) = self.act(id, Node::poll_output) {
+            self.account.push(Happening::Wants(id, output.clone()));
+            match output {
+                Output::Send(message) => self.network.send(message, &mut self.account),
+                Output::Persist(write) => self.host(id).pending.push_back(write),
+                Output::Apply(committed) => {
+                    let commands = super::commands(&committed);
+                    self.host(id).applied.extend(commands);
+                    self.act(id, |node| node.applied(committed.last())).unwrap();
+                }
+                Output::Event(_) | Output::Halted(_) => {}
+                other => panic!("unexpected {other:?}"),
+            }
+        }
+    }
+
+    /// The disk finishes the next `count` writes, and says so once.
+    pub fn sync(&mut self, id: u64, count: usize) {
+        let mut last = None;
+        let host = self.host(id);
+        let done: Vec<Write> = host.pending.drain(..count.min(host.pending.len())).collect();
+        for write in done {
+            last = Some(write.id);
+            self.account.push(Happening::Synced(id, write.id));
+            let record = write.encode();
+            let (decoded, _) = Write::decode(&record.into()).unwrap();
+            assert_eq!(decoded, write);
+            self.host(id).disk.push(write);
+        }
+        if let Some(last) = last {
+            self.act(id, |node| node.persisted(last)).unwrap();
+        }
+    }
+
+    /// Takes all outputs, lets a fast disk finish, until nothing is left to do.
+    pub fn work(&mut self, id: u64) {
+        while self.is_up(id) {
+            self.poll(id);
+            let host = self.host(id);
+            if host.slow_disk || host.pending.is_empty() {
+                return;
+            }
+            self.sync(id, usize::MAX);
+        }
+    }
+
+    /// Every node works and every message arrives, until all is quiet.
+    pub fn settle(&mut self) {
+        for _ in 0..ROUNDS_MAX {
+            self.ids().into_iter().for_each(|id| self.work(id));
+            let messages = self.network.take_free();
+            if messages.is_empty() {
+                return;
+            }
+            messages.into_iter().for_each(|message| self.arrive(message));
+        }
+        panic!("the cluster does not become quiet");
+    }
+
+    /// All clocks move on, one tick at a time; after each, the cluster settles.
+    pub fn run(&mut self, ticks: u64) {
+        for _ in 0..ticks {
+            for id in self.ids() {
+                if self.is_up(id) {
+                    self.tick(id, 1);
+                } else {
+                    self.host(id).now += 1;
+                }
+            }
+            self.settle();
+        }
+    }
+
+    /// A message reaches its addressee, encoded and decoded on the way.
+    pub fn arrive(&mut self, message: Message) {
+        let to = message.to().0;
+        if !self.is_up(to) {
+            return self.account.push(Happening::Lost(message));
+        }
+        let decoded = Message::decode(message.encode().to_bytes()).unwrap();
+        assert_eq!(decoded, message);
+        self.account.push(Happening::Arrived(message));
+        if let Err(error) = self.act(to, |node| node.receive(decoded)) {
+            self.account.push(Happening::Rejected(to, error));
+        }
+    }
+
+    /// The oldest message on a link arrives.
+    pub fn deliver(&mut self, from: u64, to: u64) {
+        let message = self.network.take(Link { from, to }).expect("nothing is under way");
+        self.arrive(message);
+    }
+
+    /// A node dies. Of the writes that were not durable, the first `keep` are found on its disk.
+    pub fn crash(&mut self, id: u64, keep: usize) {
+        let host = self.host(id);
+        host.node = None;
+        let keep = keep.min(host.pending.len());
+        host.disk.extend(host.pending.drain(..keep));
+        host.pending.clear();
+        host.applied.clear();
+    }
+
+    /// A node starts from its disk; its state machine holds everything up to `applied`.
+    pub fn start(&mut self, id: u64, applied: u64) {
+        let host = self.host(id);
+        let mut stored = fold(&host.disk);
+        if stored.is_empty() {
+            let voters = Membership::of_voters(self.ids()).unwrap();
+            stored = Stored::found(identity(id), voters);
+        }
+        let host = self.host(id);
+        let mut node = Node::new(host.config.clone(), stored, LogIndex(applied)).unwrap();
+        node.tick(Tick(host.now));
+        host.node = Some(node);
+    }
+
+    /// A node dies with everything durable, and starts again.
+    pub fn restart(&mut self, id: u64) {
+        self.crash(id, usize::MAX);
+        self.start(id, 0);
+    }
+
+    /// A node that nobody opposes becomes leader.
+    pub fn elect(&mut self, id: u64) {
+        self.act(id, Node::campaign).unwrap();
+        self.settle();
+        assert_eq!(self.node(id).role(), RoleName::Leader);
+    }
+
+    pub fn propose(&mut self, id: u64, payload: &str) -> EntryId {
+        self.act(id, |node| node.propose(payload.as_bytes())).unwrap()
+    }
+
+    /// What a crash would leave of a node's log, if its disk finished everything first.
+    pub fn log(&self, id: u64) -> Vec<LogEntry> {
+        let host = &self.hosts[&id];
+        entries_of(&fold_all(host.disk.iter().chain(&host.pending)))
+    }
+
+    /// What a crash would leave of a node's log now.
+    pub fn durable_log(&self, id: u64) -> Vec<LogEntry> {
+        entries_of(&fold(&self.hosts[&id].disk))
+    }
+
+    /// The terms of the entries of a log, oldest first.
+    pub fn terms(&self, id: u64) -> Vec<u64> {
+        self.log(id).iter().map(|entry| entry.id.term.0).collect()
+    }
+
+    pub fn leaders(&self) -> Vec<u64> {
+        let leads = |id: &u64| self.is_up(*id) && self.node(*id).role() == RoleName::Leader;
+        self.ids().into_iter().filter(leads).collect()
+    }
+}
+
+fn fold_all<'a>(writes: impl Iterator<Item = &'a Write>) -> Stored {
+    let mut stored = Stored::empty();
+    for write in writes {
+        stored.replay(write.clone()).unwrap();
+    }
+    stored
+}
+
+fn entries_of(stored: &Stored) -> Vec<LogEntry> {
+    let one = |index| {
+        let entry = stored.entry(LogIndex(index)).unwrap();
+        LogEntry { id: entry.id, kind: entry.kind, payload: entry.payload.to_vec() }
+    };
+    (1..=stored.last().index.0).map(one).collect()
+}
+
+/// A message that nobody sent.
+pub fn forged(from: u64, to: u64, term: u64, body: raftcore::Body) -> Message {
+    Message::forge(GROUP, NodeId(from), NodeId(to), Term(term), body)
+}
