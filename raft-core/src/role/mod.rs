@@ -26,10 +26,9 @@ pub(crate) enum Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transition {
     Stay,
-    /// Follow in this term, this leader if it is known.
+    /// Follow in this term, whoever leads it.
     Follow {
         term: Term,
-        leader: Option<NodeId>,
         reason: StepDownReason,
     },
     /// Ask for pre-votes, in the current term.
