@@ -4,7 +4,7 @@ mod host_io;
 mod recover;
 mod trouble;
 
-pub use recover::{RECOVERY_ELECTIONS, TICKS_PER_ENTRY};
+pub use recover::{RECOVERY_ELECTIONS, TICKS_PER_PIECE};
 
 use raftcore::{EntryId, Event as Notice, GroupId, Identity, LogIndex, Node, NodeId, RoleName};
 
