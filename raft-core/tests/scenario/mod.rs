@@ -10,8 +10,8 @@ mod config;
 mod parse;
 mod show;
 
+use core::fmt::Write as _;
 use parse::{Item, Step};
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 fn folder() -> PathBuf {
