@@ -77,7 +77,7 @@ impl World {
                 driver: None,
                 view: View { role: RoleName::Follower, term: 0, commit: 0, applied: 0, last: 0 },
                 life: 0,
-                disk: Disk::new(host, plan.codec, plan.journal),
+                disk: Disk::new(host, plan.codec, plan.refolds, record),
                 clock: Clock::new(0, 0, 1000),
                 habits: Habits::calm(&mut rng),
                 paused_until: 0,
