@@ -58,6 +58,22 @@ fn granting_a_vote_restarts_the_timer() {
     assert!(after >= Tick(35), "{before} {after}");
 }
 
+/// 5.2: who only asked for pre-votes and then votes for another stops asking.
+#[test]
+fn granting_a_vote_ends_the_own_attempt() {
+    let mut lab = Lab::new(3, &config());
+    lab.preload(1, &[], 1);
+    lab.wait_after_start();
+    lab.act(1, Node::campaign).unwrap();
+    let mut node = lab.node(1).clone();
+    speak(&mut node);
+    assert_eq!(role_and_term(&node), (RoleName::PreCandidate, Term(1)));
+    node.receive(vote_request(2, 1, entry_id(0, 0))).unwrap();
+    assert_eq!(granted(&speak(&mut node)), Some(true));
+    assert_eq!(role_and_term(&node), (RoleName::Follower, Term(1)));
+    assert!(node.deadline().unwrap() >= Tick(40));
+}
+
 /// 5.2: who refuses a vote does not wait any longer for it: a candidate that cannot win holds nobody up.
 #[test]
 fn refusing_a_vote_does_not_restart_the_timer() {
