@@ -73,6 +73,18 @@ impl Driver {
         self.kept(|| result.map_or_else(Answer::Refused, |()| Answer::Done));
     }
 
+    /// Gives memory back, and goes on with a copy: neither may change anything. Says whether the
+    /// two nodes are alike, if it is to `compare` them, which is slow.
+    pub(crate) fn shake(&mut self, max_bytes: usize, compare: bool) -> bool {
+        self.keep(|| Input::Trim { max_bytes });
+        self.node.trim(max_bytes);
+        self.kept(|| Answer::Done);
+        let copy = self.node.clone();
+        let alike = !compare || copy.fingerprint() == self.node.fingerprint();
+        self.node = copy;
+        alike
+    }
+
     pub(crate) fn persisted(&mut self, write: WriteId) -> Result<(), Misuse> {
         self.keep(|| Input::Persisted(write));
         let result = self.node.persisted(write);

@@ -25,6 +25,9 @@ impl World {
         let tick = state.clock.read(now);
         let Some(driver) = &mut state.driver else { return Ok(()) };
         driver.tick(tick);
+        if state.habits.rate != 1000 && self.rng.chance(50) {
+            driver.tick(tick.saturating_sub(self.rng.between(1, 50)));
+        }
         state.tick_at = u64::MAX;
         self.observe(host)?;
         self.poll_soon(host)?;

@@ -44,10 +44,12 @@ impl World {
         }
     }
 
-    /// How many appends, or writes, it takes to give the node furthest behind what it lacks.
+    /// How many appends, or writes, it takes to give the node furthest behind what its
+    /// disk lacks.
     fn pieces_behind(&self) -> u64 {
-        let lasts = || self.hosts.iter().map(|host| host.view.last);
-        let lacks = lasts().max().unwrap_or(0) - lasts().min().unwrap_or(0);
+        let longest = self.hosts.iter().map(|host| host.view.last).max().unwrap_or(0);
+        let durable = (0..self.hosts.len()).map(|host| self.checks.image(host).last());
+        let lacks = longest.saturating_sub(durable.min().unwrap_or(0));
         let config = &self.plan.configs[0];
         let piece = config.max_append_bytes.min(config.max_write_bytes) as u64;
         let entry_max = self.plan.payload_max + 32;

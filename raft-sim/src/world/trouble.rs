@@ -1,6 +1,6 @@
 //! Things that go wrong: crashes, cuts, clogs, pauses, old messages, failing disks.
 
-use super::{Checked, Event, FaultKind, UNITS_PER_TICK, Weather, World, note};
+use super::{Checked, Event, FaultKind, Property, UNITS_PER_TICK, Weather, World, broken, note};
 use crate::weather::Action;
 
 impl World {
@@ -85,7 +85,10 @@ impl World {
             Action::Replay => self.replay(),
             Action::FailSync => self.hosts[host].disk.fails = true,
             Action::Campaign => return self.campaign(host),
-            Action::NewHabits => self.new_habits(host),
+            Action::NewHabits => {
+                self.new_habits(host);
+                return self.shake(host);
+            }
         }
         Ok(())
     }
@@ -223,6 +226,17 @@ impl World {
         if self.rng.chance(self.weather.crash_at_election) && self.affordable(host) {
             self.hosts[host].stop_in = Some(self.rng.below(6) as u32);
         }
+    }
+
+    /// A host asks for memory back and swaps its node for a copy.
+    fn shake(&mut self, host: usize) -> Checked {
+        let max_bytes = self.rng.below(4096) as usize;
+        let compare = self.rng.chance(20);
+        let Some(driver) = &mut self.hosts[host].driver else { return Ok(()) };
+        if driver.shake(max_bytes, compare) {
+            return Ok(());
+        }
+        broken(Property::Repeatability, host, "a copy of the node differs from it")
     }
 
     /// A host tells its node to run for leadership.
