@@ -169,6 +169,24 @@ pub enum Refused {
     /// The wished-for membership cannot be.
     #[error("{0}")]
     Membership(#[from] MembershipError),
+    /// Too many reads are under way; try again when some have ended.
+    #[error("{open} reads are under way")]
+    TooManyReads {
+        /// How many.
+        open: usize,
+    },
+    /// Leadership is being handed over; try again, there or here.
+    #[error("leadership is being handed over to node {to}")]
+    TransferInProgress {
+        /// The successor.
+        to: NodeId,
+    },
+    /// Only a voter can lead.
+    #[error("node {node} is not a voter")]
+    NotVoter {
+        /// That node.
+        node: NodeId,
+    },
     /// This node has no vote, or just started and may not use it yet.
     #[error("this node may not campaign now")]
     MayNotCampaign,

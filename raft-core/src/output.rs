@@ -241,6 +241,11 @@ pub enum Event {
         /// The leader.
         leader: NodeId,
     },
+    /// Leadership could not be handed over in time; proposals are taken again (thesis 3.10).
+    TransferFailed {
+        /// Who was to lead.
+        to: NodeId,
+    },
     /// A peer's log contradicts this one: same term and index, other content.
     Diverged {
         /// The peer.
@@ -258,4 +263,8 @@ pub enum StepDownReason {
     HigherTerm,
     /// No quorum was heard for an election timeout (thesis 6.2).
     NoQuorum,
+    /// The disk has not acknowledged a write for `disk_stall_ticks`.
+    DiskStalled,
+    /// `step_down` was called.
+    Asked,
 }

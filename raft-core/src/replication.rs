@@ -11,7 +11,7 @@ use crate::message::{Append, Body, Commit, Heartbeat, Message};
 use crate::quorum::Votes;
 use crate::shared::Shared;
 use crate::status::{PeerState, PeerStatus};
-use crate::types::{EntryId, LogIndex, NodeId};
+use crate::types::{EntryId, LogIndex, NodeId, Tick};
 
 /// A leader's view of one peer.
 ///
@@ -36,6 +36,9 @@ pub(crate) struct Peer {
     pub(crate) heard: bool,
     /// The commit index that the peer was told, as far as it can use it.
     commit_told: LogIndex,
+    /// The newest heartbeat token that came back, and when that heartbeat was made.
+    pub(crate) echoed: u64,
+    pub(crate) lease_from: Option<Tick>,
     beat_due: bool,
     /// The token of the last heartbeat, and `next` when it left.
     beat: (u64, LogIndex),
@@ -72,6 +75,8 @@ impl Peer {
             in_flight_bytes: 0,
             heard: false,
             commit_told: LogIndex(0),
+            echoed: 0,
+            lease_from: None,
             beat_due: false,
             beat: (0, LogIndex(0)),
         }

@@ -3,13 +3,16 @@
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
-use crate::config::Config;
+use crate::config::{Config, MAX_PRIORITY};
 use crate::durability::{Durability, Mail};
 use crate::log::Log;
 use crate::membership::Membership;
 use crate::message::{Body, Message};
 use crate::output::{Committed, Event};
+use crate::proposals::Proposals;
+use crate::read::Reads;
 use crate::rng::Rng;
+use crate::role::Transition;
 use crate::status::Counters;
 use crate::types::{EntryId, HardState, Identity, LogIndex, NodeId, Term, Tick};
 
@@ -40,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) rng: Rng,
     pub(crate) events: VecDeque<Event>,
     pub(crate) counters: Counters,
+    pub(crate) reads: Reads,
+    pub(crate) proposals: Proposals,
 }
 
 impl Shared {
@@ -70,7 +75,35 @@ impl Shared {
 
     /// A random election timeout, in ticks (Raft 5.2).
     pub(crate) fn election_ticks(&mut self) -> u64 {
-        self.rng.between(self.config.election_ticks_min, self.config.election_ticks_max)
+        let Config { election_ticks_min: low, election_ticks_max: high, .. } = *self.config;
+        let steps = MAX_PRIORITY.saturating_sub(self.config.priority);
+        let behind = u64::from(steps).saturating_mul(u64::from(high.saturating_sub(low)));
+        self.rng.between(low, high).saturating_add(behind)
+    }
+
+    /// Whether this node may call an election: it has a vote, may use it, and its disk works.
+    pub(crate) fn may_run(&self, now: Tick) -> bool {
+        self.membership.is_voter(self.me()) && self.may_vote() && !self.disk_stalled(now)
+    }
+
+    /// How an election begins: with pre-votes, if they are on (thesis 9.6).
+    pub(crate) fn campaign(&self) -> Transition {
+        if self.config.pre_vote {
+            Transition::PreCampaign
+        } else {
+            Transition::Campaign { transfer: false }
+        }
+    }
+
+    /// When a read accepted now fails at the latest.
+    pub(crate) fn read_deadline(&self) -> Tick {
+        self.after(self.config.read_ticks_max.into()).unwrap_or(Tick(u64::MAX))
+    }
+
+    /// Whether a write was handed out long ago and is not acknowledged.
+    pub(crate) fn disk_stalled(&self, now: Tick) -> bool {
+        let since = self.durability.waits_since();
+        since.is_some_and(|since| now.since(since) >= self.config.disk_stall_ticks.into())
     }
 
     /// A random election timeout from now.
@@ -113,6 +146,7 @@ impl Shared {
         }
         let entries = self.log.slice(self.delivered.next(), upto, self.config.max_apply_bytes);
         self.delivered = entries.last();
+        self.proposals.applied(self.delivered);
         Some(Committed { entries })
     }
 

@@ -16,6 +16,7 @@ use crate::message::Message;
 use crate::output::{HaltReason, Output, ReadConsistency};
 use crate::rng::Rng;
 use crate::role::follower::Follower;
+use crate::role::leader::Leader;
 use crate::role::{Role, Transition};
 use crate::shared::{Shared, count};
 use crate::status::Counters;
@@ -100,6 +101,8 @@ impl Node {
             votes_from: if fresh { Tick(0) } else { NOT_BEFORE_FIRST_TICK },
             events: Default::default(),
             counters: Counters::default(),
+            reads: Default::default(),
+            proposals: Default::default(),
         };
         let role = Role::Follower(Follower::default());
         Ok(Self { shared, role, halted: None, halt_reported: false })
@@ -120,6 +123,7 @@ impl Node {
             self.shared.votes_from = now.plus(self.shared.config.election_ticks_min.into());
         }
         let shared = &mut self.shared;
+        shared.reads.on_tick(now);
         let transition = match &mut self.role {
             Role::Follower(follower) => follower.on_tick(shared, now),
             Role::Candidate(candidate) => candidate.on_tick(shared, now),
@@ -148,10 +152,7 @@ impl Node {
     /// [`Refused`] if this node does not lead, is busy, has halted, or the payload is too large.
     pub fn propose(&mut self, payload: &[u8]) -> Result<EntryId, Refused> {
         let result = self.try_propose(payload);
-        if result.is_err() {
-            count(&mut self.shared.counters.refused);
-        }
-        result
+        self.counted(result)
     }
 
     fn try_propose(&mut self, payload: &[u8]) -> Result<EntryId, Refused> {
@@ -170,28 +171,72 @@ impl Node {
         self.unsupported("a membership change")
     }
 
-    /// Reads (thesis 6.4). Not supported yet: propose a command and read when it is applied.
+    /// Asks to read the state machine (thesis 6.4). Ends in exactly one of `ReadReady` and
+    /// `ReadFailed`, after `read_ticks_max` ticks at the latest.
+    ///
+    /// A follower asks the leader. Reads that arrive together share one round of messages.
     ///
     /// # Errors
-    /// [`Refused::Unsupported`], always.
-    pub fn read(&mut self, _id: ReadId, _consistency: ReadConsistency) -> Result<(), Refused> {
-        self.unsupported("a read")
+    /// [`Refused`] if no leader is known, too many reads are under way, or the node has halted.
+    pub fn read(&mut self, id: ReadId, consistency: ReadConsistency) -> Result<(), Refused> {
+        let result = self.try_read(id, consistency);
+        self.counted(result)
     }
 
-    /// Hands leadership to another node (thesis 3.10). Not supported yet.
-    ///
-    /// # Errors
-    /// [`Refused::Unsupported`], always.
-    pub fn transfer_leadership(&mut self, _to: NodeId) -> Result<(), Refused> {
-        self.unsupported("a leadership transfer")
+    fn try_read(&mut self, id: ReadId, consistency: ReadConsistency) -> Result<(), Refused> {
+        self.refuse_if_halted()?;
+        let shared = &mut self.shared;
+        let open = shared.reads.len();
+        if open >= shared.config.max_reads {
+            return Err(Refused::TooManyReads { open });
+        }
+        match &mut self.role {
+            _ if consistency == ReadConsistency::Stale => {
+                let deadline = shared.read_deadline();
+                shared.reads.wait_for(id, LogIndex(0), deadline);
+            }
+            Role::Leader(leader) => leader.on_read(shared, id, consistency),
+            Role::Follower(follower) if follower.leader.is_some() => follower.on_read(shared, id),
+            _ => return Err(Refused::NotLeader { leader: None }),
+        }
+        Ok(())
     }
 
-    /// Gives up leadership. Not supported yet.
+    /// Hands leadership to another voter as soon as its log is complete (thesis 3.10).
+    ///
+    /// Proposals are refused meanwhile. After a longest election timeout it is given up, which
+    /// `Event::TransferFailed` says.
     ///
     /// # Errors
-    /// [`Refused::Unsupported`], always.
+    /// [`Refused`] if this node does not lead, the other has no vote, or another handover runs.
+    pub fn transfer_leadership(&mut self, to: NodeId) -> Result<(), Refused> {
+        let result = self.refuse_if_halted().and_then(|()| match &mut self.role {
+            Role::Leader(leader) => leader.transfer(&self.shared, to),
+            _ => Err(Refused::NotLeader { leader: self.leader() }),
+        });
+        self.counted(result)
+    }
+
+    /// Gives up leadership; another election follows, which this node may win again.
+    ///
+    /// # Errors
+    /// [`Refused`] if this node does not lead or has halted.
     pub fn step_down(&mut self) -> Result<(), Refused> {
-        self.unsupported("stepping down")
+        let result = self.refuse_if_halted().and_then(|()| match &self.role {
+            Role::Leader(_) => Ok(()),
+            _ => Err(Refused::NotLeader { leader: self.leader() }),
+        });
+        if result.is_ok() {
+            self.perform(Leader::step_down(&self.shared));
+        }
+        self.counted(result)
+    }
+
+    fn counted<T>(&mut self, result: Result<T, Refused>) -> Result<T, Refused> {
+        if result.is_err() {
+            count(&mut self.shared.counters.refused);
+        }
+        result
     }
 
     fn unsupported<T>(&mut self, what: &'static str) -> Result<T, Refused> {
@@ -219,8 +264,7 @@ impl Node {
             }
             _ => {}
         }
-        let pre_vote = shared.config.pre_vote;
-        self.perform(if pre_vote { Transition::PreCampaign } else { Transition::Campaign });
+        self.perform(shared.campaign());
         Ok(())
     }
 
@@ -337,7 +381,7 @@ impl Node {
         }
         if shared.may_write() {
             let (state, max_bytes) = (shared.hard_state, shared.config.max_write_bytes);
-            let write = shared.durability.next_write(state, &mut shared.log, max_bytes);
+            let write = shared.durability.next_write(state, &mut shared.log, max_bytes, shared.now);
             return Some(Output::Persist(write));
         }
         if let Some(committed) = shared.deliver() {
@@ -346,7 +390,8 @@ impl Node {
             }
             return Some(Output::Apply(committed));
         }
-        shared.events.pop_front().map(Output::Event)
+        let answer = shared.reads.poll(shared.applied).or_else(|| shared.proposals.poll());
+        answer.or_else(|| shared.events.pop_front().map(Output::Event))
     }
 
     /// Whether [`poll_output`](Self::poll_output) would give something.
@@ -359,6 +404,8 @@ impl Node {
         shared.may_write()
             || shared.delivered < shared.deliverable()
             || !shared.events.is_empty()
+            || shared.reads.has_output(shared.applied)
+            || shared.proposals.has_output()
             || shared.mail.has(shared.durability.durable())
             || match &self.role {
                 Role::Leader(leader) => leader.has_message(shared),
@@ -377,7 +424,10 @@ impl Node {
         match (&self.halted, self.shared.now) {
             (Some(_), _) => None,
             (None, None) => Some(Tick(0)),
-            (None, Some(_)) => self.role.deadline(),
+            (None, Some(_)) => {
+                let timers = [self.role.deadline(), self.shared.reads.deadline()];
+                timers.into_iter().flatten().min()
+            }
         }
     }
 

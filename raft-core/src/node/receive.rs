@@ -65,11 +65,9 @@ impl Node {
             Body::RequestVote(request) if request.last.term >= term => {
                 Err(RejectedMessage::Sequence { prev: request.last, term })
             }
-            Body::SnapshotChunk(_)
-            | Body::SnapshotReply(_)
-            | Body::ReadIndex(_)
-            | Body::ReadIndexReply(_)
-            | Body::TimeoutNow => Err(RejectedMessage::Unsupported { kind: message.kind() }),
+            Body::SnapshotChunk(_) | Body::SnapshotReply(_) => {
+                Err(RejectedMessage::Unsupported { kind: message.kind() })
+            }
             _ => Ok(()),
         }
     }
@@ -186,6 +184,16 @@ impl Node {
             }
             (Body::HeartbeatReply(reply), Role::Leader(leader)) => {
                 leader.on_heartbeat_reply(shared, from, reply)?;
+            }
+            (Body::TimeoutNow, Role::Follower(follower)) => {
+                return Ok(follower.on_timeout_now(shared, from));
+            }
+            (Body::ReadIndex(asked), Role::Leader(leader)) => {
+                leader.peer(from)?;
+                leader.on_read_index(shared, from, asked);
+            }
+            (Body::ReadIndexReply(reply), Role::Follower(follower)) => {
+                follower.on_read_index_reply(shared, reply);
             }
             _ => count(&mut shared.counters.unexpected_replies),
         }

@@ -13,6 +13,8 @@ use crate::types::{NodeId, Tick};
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pre_vote: bool,
+    /// The leader asked for this election.
+    transfer: bool,
     granted: Vec<NodeId>,
     refused: Vec<NodeId>,
     /// How many nodes of the membership were asked, or skipped.
@@ -22,8 +24,15 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    pub(crate) const fn new(pre_vote: bool) -> Self {
-        Self { pre_vote, granted: Vec::new(), refused: Vec::new(), asked: 0, deadline: None }
+    pub(crate) const fn new(pre_vote: bool, transfer: bool) -> Self {
+        Self {
+            pre_vote,
+            transfer,
+            granted: Vec::new(),
+            refused: Vec::new(),
+            asked: 0,
+            deadline: None,
+        }
     }
 
     pub(crate) const fn is_pre_vote(&self) -> bool {
@@ -32,13 +41,7 @@ impl Candidate {
 
     pub(crate) fn on_tick(&mut self, shared: &Shared, now: Tick) -> Transition {
         match self.deadline {
-            Some(deadline) if now >= deadline => {
-                if shared.config.pre_vote {
-                    Transition::PreCampaign
-                } else {
-                    Transition::Campaign
-                }
-            }
+            Some(deadline) if now >= deadline => shared.campaign(),
             _ => Transition::Stay,
         }
     }
@@ -59,7 +62,8 @@ impl Candidate {
             self.granted.push(me);
         }
         if has_quorum(&shared.membership, |id| self.granted.contains(&id)) {
-            return if self.pre_vote { Transition::Campaign } else { Transition::Lead };
+            let campaign = Transition::Campaign { transfer: false };
+            return if self.pre_vote { campaign } else { Transition::Lead };
         }
         if has_quorum(&shared.membership, |id| self.refused.contains(&id)) {
             let reason = StepDownReason::NoQuorum;
@@ -101,7 +105,7 @@ impl Candidate {
         let body = if self.pre_vote {
             Body::PreVote(PreVote { last })
         } else {
-            Body::RequestVote(RequestVote { last, transfer: false })
+            Body::RequestVote(RequestVote { last, transfer: self.transfer })
         };
         Some(shared.message(to, body))
     }

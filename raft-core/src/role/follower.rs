@@ -8,10 +8,11 @@ use crate::error::RejectedMessage;
 use crate::log::{Log, Point};
 use crate::message::{
     Append, AppendOutcome, AppendReply, Body, Commit, Heartbeat, HeartbeatReply, Message,
+    ReadIndex, ReadIndexReply,
 };
 use crate::output::Event;
 use crate::shared::{Shared, count};
-use crate::types::{EntryId, LogIndex, NodeId, Term, Tick};
+use crate::types::{EntryId, LogIndex, NodeId, ReadId, Term, Tick};
 
 /// What a follower knows besides the shared state; new for each term.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +30,10 @@ pub(crate) struct Follower {
     verified: LogIndex,
     /// The largest index confirmed in this session.
     confirmed: LogIndex,
+    /// The newest question for a read index that was sent.
+    asked: u64,
+    /// A question is to be sent, or sent again.
+    ask_due: bool,
     /// The leader asked, so answer even if there is no news.
     reply_due: bool,
 }
@@ -140,11 +145,10 @@ impl Follower {
         match self.deadline {
             None => self.deadline = shared.election_timeout(),
             Some(deadline) if now < deadline => {}
-            Some(_) if !shared.membership.is_voter(shared.me()) || !shared.may_vote() => {
+            Some(_) if !shared.may_run(now) => {
                 self.deadline = shared.election_timeout();
             }
-            Some(_) if shared.config.pre_vote => return Transition::PreCampaign,
-            Some(_) => return Transition::Campaign,
+            Some(_) => return shared.campaign(),
         }
         Transition::Stay
     }
@@ -226,9 +230,47 @@ impl Follower {
             self.reply_due |= self.confirmed > beat.matched;
             self.adopt_commit(shared, beat.commit);
         }
+        self.ask_due = shared.reads.asking().is_some();
         let Heartbeat { session, token, .. } = beat;
         let body = Body::HeartbeatReply(HeartbeatReply { session, token, verified });
         post_for_term(shared, from, body);
+    }
+
+    /// The leader wants this node to take over: no pre-vote, no waiting (thesis 3.10).
+    pub(crate) fn on_timeout_now(&self, shared: &mut Shared, from: NodeId) -> Transition {
+        let may_run = shared.now.is_some_and(|now| shared.may_run(now));
+        if self.leader == Some(from) && may_run {
+            return Transition::Campaign { transfer: true };
+        }
+        count(&mut shared.counters.unexpected_replies);
+        Transition::Stay
+    }
+
+    /// Takes a read: asks the leader how far it must be applied (thesis 6.4).
+    pub(crate) fn on_read(&mut self, shared: &mut Shared, id: ReadId) {
+        let deadline = shared.read_deadline();
+        let token = self.asked.saturating_add(1);
+        shared.reads.ask(id, token, deadline);
+        self.ask_due = true;
+    }
+
+    pub(crate) fn on_read_index_reply(&mut self, shared: &mut Shared, reply: ReadIndexReply) {
+        let same_life = reply.incarnation == shared.hard_state.incarnation.0;
+        match reply.index {
+            Some(index) if same_life && reply.token <= self.asked => {
+                shared.reads.confirm(reply.token, index);
+            }
+            _ => count(&mut shared.counters.unexpected_replies),
+        }
+    }
+
+    fn question(&mut self, shared: &Shared) -> Option<Message> {
+        let leader = self.leader.filter(|_| self.ask_due)?;
+        self.ask_due = false;
+        self.asked = self.asked.max(shared.reads.asking()?);
+        let incarnation = shared.hard_state.incarnation.0;
+        let body = Body::ReadIndex(ReadIndex { incarnation, token: self.asked });
+        Some(shared.message(leader, body))
     }
 
     pub(crate) fn on_commit(&mut self, shared: &mut Shared, from: NodeId, commit: Commit) {
@@ -252,14 +294,18 @@ impl Follower {
     }
 
     pub(crate) fn has_message(&self, shared: &Shared) -> bool {
+        self.has_reply(shared) || (self.ask_due && self.leader.is_some())
+    }
+
+    fn has_reply(&self, shared: &Shared) -> bool {
         (self.reply_due || self.confirmable(shared) > self.confirmed)
             && shared.durability.durable().term == shared.term()
     }
 
     /// The reply to the appends of this session, once what it confirms is durable.
     pub(crate) fn poll(&mut self, shared: &Shared) -> Option<Message> {
-        if !self.has_message(shared) {
-            return None;
+        if !self.has_reply(shared) {
+            return self.question(shared);
         }
         let matched = self.confirmable(shared);
         self.reply_due = false;
@@ -281,6 +327,7 @@ fn store(shared: &mut Shared, append: &Append, known: u32, end: Point) {
     if new.first() <= shared.log.last_index() {
         shared.log.truncate(new.first());
         shared.durability.truncated(new.first());
+        shared.proposals.lost(new.first());
     }
     shared.log.extend(&new, end);
     shared.durability.appended(new.bytes().len());

@@ -1,8 +1,14 @@
 //! The leader: takes proposals, replicates them, commits what a quorum holds (Raft 5.3, 5.4.2).
 
+mod reads;
+mod transfer;
+
 use alloc::vec::Vec;
 
 use super::Transition;
+use reads::Rounds;
+use transfer::Transfer;
+
 use crate::entries::EntryKind;
 use crate::error::{Refused, RejectedMessage};
 use crate::message::{AppendOutcome, AppendReply, HeartbeatReply, Message};
@@ -25,7 +31,10 @@ pub(crate) struct Leader {
     opened: LogIndex,
     /// Bytes proposed in this term and not yet handed out for `Apply`.
     uncommitted_bytes: usize,
-    token: u64,
+    rounds: Rounds,
+    transfer: Option<Transfer>,
+    /// `TimeoutNow` was handed out: another leader may exist at any time.
+    lease_over: bool,
     heartbeat_at: Tick,
     check_quorum_at: Tick,
 }
@@ -47,22 +56,30 @@ impl Leader {
             cursor: 0,
             opened: opened.index,
             uncommitted_bytes: 0,
-            token: 0,
+            rounds: Rounds::default(),
+            transfer: None,
+            lease_over: false,
             heartbeat_at: now.plus(shared.config.heartbeat_ticks.into()),
             check_quorum_at: now.plus(shared.config.election_ticks_min.into()),
         }
     }
 
-    pub(crate) const fn deadline(&self) -> Option<Tick> {
-        let (beat, check) = (self.heartbeat_at, self.check_quorum_at);
-        Some(if beat.0 < check.0 { beat } else { check })
+    pub(crate) fn deadline(&self) -> Option<Tick> {
+        let transfer = self.transfer_deadline();
+        let timers = [Some(self.heartbeat_at), Some(self.check_quorum_at), transfer];
+        timers.into_iter().flatten().min()
     }
 
     pub(crate) const fn uncommitted_bytes(&self) -> usize {
         self.uncommitted_bytes
     }
 
-    pub(crate) fn on_tick(&mut self, shared: &Shared, now: Tick) -> Transition {
+    pub(crate) fn on_tick(&mut self, shared: &mut Shared, now: Tick) -> Transition {
+        if shared.disk_stalled(now) {
+            let reason = StepDownReason::DiskStalled;
+            return Transition::Follow { term: shared.term(), reason };
+        }
+        self.give_up_transfer(shared, now);
         if now >= self.check_quorum_at {
             self.check_quorum_at = now.plus(shared.config.election_ticks_min.into());
             if shared.config.check_quorum && !self.heard_quorum(shared) {
@@ -71,12 +88,17 @@ impl Leader {
             }
         }
         if now >= self.heartbeat_at {
-            self.heartbeat_at = now.plus(shared.config.heartbeat_ticks.into());
-            self.token = self.token.saturating_add(1);
-            self.peers.iter_mut().for_each(Peer::beat);
-            self.cursor = 0;
+            self.begin_round(shared, now);
         }
         Transition::Stay
+    }
+
+    /// Sends every peer a heartbeat with a new token.
+    fn begin_round(&mut self, shared: &Shared, now: Tick) {
+        self.heartbeat_at = now.plus(shared.config.heartbeat_ticks.into());
+        self.rounds.begin(now);
+        self.peers.iter_mut().for_each(Peer::beat);
+        self.cursor = 0;
     }
 
     /// Whether a quorum was heard since the last check (thesis 6.2).
@@ -97,6 +119,9 @@ impl Leader {
         if payload.len() > max {
             return Err(Refused::TooLarge { bytes: payload.len(), max });
         }
+        if let Some(to) = self.transfers_to() {
+            return Err(Refused::TransferInProgress { to });
+        }
         let uncommitted_bytes = self.uncommitted_bytes;
         let full = uncommitted_bytes > 0
             && uncommitted_bytes.saturating_add(payload.len())
@@ -105,6 +130,7 @@ impl Leader {
             return Err(Refused::Busy { uncommitted_bytes });
         }
         let (id, bytes) = append(shared, EntryKind::Command, payload);
+        shared.proposals.proposed(id);
         self.uncommitted_bytes = uncommitted_bytes.saturating_add(bytes);
         self.cursor = 0;
         Ok(id)
@@ -117,7 +143,7 @@ impl Leader {
         }
     }
 
-    fn peer(&mut self, from: NodeId) -> Result<(usize, &mut Peer), RejectedMessage> {
+    pub(crate) fn peer(&mut self, from: NodeId) -> Result<(usize, &mut Peer), RejectedMessage> {
         let found = self.peers.iter_mut().enumerate().find(|(_, peer)| peer.id == from);
         found.ok_or(RejectedMessage::NotMember { from })
     }
@@ -173,6 +199,9 @@ impl Leader {
         peer.heard = true;
         peer.answered(reply.session, reply.token, matched);
         self.cursor = self.cursor.min(at);
+        if self.on_echo(at, reply) {
+            self.confirm_reads(shared, reply.token);
+        }
         Ok(())
     }
 
@@ -194,37 +223,56 @@ impl Leader {
     /// Commits what a quorum holds durably, if the newest of it is of this term (Raft 5.4.2).
     fn advance_commit(&mut self, shared: &mut Shared, moved_to: LogIndex) {
         let own = self.own_match(shared);
-        let mine = self.votes;
-        let of = |counts: fn(Votes) -> bool| {
-            let peers = self.peers.iter().filter(move |peer| counts(peer.votes));
-            let own = counts(mine).then_some(own);
-            reached_by_majority(own.into_iter().chain(peers.map(|peer| peer.matched)), moved_to)
-        };
-        let joint = !shared.membership.outgoing().is_empty();
-        let incoming = of(|votes| votes.incoming);
-        let outgoing = if joint { of(|votes| votes.outgoing) } else { None };
-        let reached = [incoming, outgoing].into_iter().flatten().min().unwrap_or_default();
+        let reached = self.reached(shared, own, moved_to, |peer| peer.matched);
         debug_assert!(reached <= shared.log.last_index() && moved_to > shared.commit);
         let own_term = shared.log.term(reached) == Some(shared.term());
         if reached > shared.commit && (own_term || put_back!(CommitOfEarlierTerms)) {
             shared.commit = reached;
             self.cursor = 0;
+            self.confirm_reads(shared, 0);
         }
     }
 
+    /// What a quorum has reached, of both topologies during a joint change, given how far this node
+    /// and each peer are and that one of them has just moved.
+    fn reached(
+        &self,
+        shared: &Shared,
+        own: LogIndex,
+        moved_to: LogIndex,
+        progress: fn(&Peer) -> LogIndex,
+    ) -> LogIndex {
+        let mine = self.votes;
+        let of = |counts: fn(Votes) -> bool| {
+            let peers = self.peers.iter().filter(move |peer| counts(peer.votes));
+            let own = counts(mine).then_some(own);
+            reached_by_majority(own.into_iter().chain(peers.map(progress)), moved_to)
+        };
+        let joint = !shared.membership.outgoing().is_empty();
+        let incoming = of(|votes| votes.incoming);
+        let outgoing = if joint { of(|votes| votes.outgoing) } else { None };
+        [incoming, outgoing].into_iter().flatten().min().unwrap_or_default()
+    }
+
     pub(crate) fn has_message(&self, shared: &Shared) -> bool {
-        self.peers.iter().skip(self.cursor).any(|peer| peer.has_message(shared))
+        self.rounds.is_wanted()
+            || self.has_timeout_now(shared)
+            || self.peers.iter().skip(self.cursor).any(|peer| peer.has_message(shared))
     }
 
     /// The next append, heartbeat or commit notice: all free to leave before the own disk is done.
     pub(crate) fn poll(&mut self, shared: &mut Shared) -> Option<Message> {
+        if self.rounds.is_wanted() {
+            self.begin_round(shared, shared.now.unwrap_or_default());
+            self.confirm_reads(shared, self.rounds.token());
+        }
         while let Some(peer) = self.peers.get_mut(self.cursor) {
-            if let Some(message) = peer.next_message(shared, self.token) {
+            if let Some(message) = peer.next_message(shared, self.rounds.token()) {
                 return Some(message);
             }
             self.cursor = self.cursor.saturating_add(1);
         }
-        None
+        self.timeout_now(shared)
     }
 
     pub(crate) fn status(&self) -> Vec<PeerStatus> {
