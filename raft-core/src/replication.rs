@@ -201,7 +201,8 @@ impl Peer {
 
     /// The peer refused for lack of room: start again behind what it has once it answers a heartbeat.
     pub(crate) fn refused(&mut self, verified: LogIndex) {
-        self.restart(verified);
+        let unknown = verified == LogIndex(0);
+        self.restart(self.probe.filter(|_| unknown).map_or(verified, |probe| probe.prev));
         self.paused = true;
     }
 

@@ -143,20 +143,13 @@ pub unsafe extern "C" fn raftcore_stored_replay(
         // SAFETY: the caller's pointers are NULL or good for this call.
         let (data, out) = unsafe { (elements(data, length)?, Out::new(out_used)?) };
         let stored = stored.as_mut().ok_or_else(used)?;
-        let (write, used) = Write::decode(&first_record(data))?;
+        // One record is copied, not the rest of the file.
+        let record = &data[..Write::record_length(data)?.min(data.len())];
+        let (write, used) = Write::decode(&Bytes::copy_from_slice(record))?;
         stored.replay(write)?;
         out.put(used);
         Ok(())
     })
-}
-
-/// Copies no more than the first record: a file of many is not copied as a whole for each.
-///
-/// A record begins with a version byte and its length, four bytes, little end first.
-fn first_record(data: &[u8]) -> Bytes {
-    let length = data.get(1..5).and_then(|length| length.try_into().ok()).map(u32::from_le_bytes);
-    let length = length.map_or(data.len(), |length| length as usize).max(9).min(data.len());
-    Bytes::copy_from_slice(data.get(..length).unwrap_or(data))
 }
 
 /// Whether there is nothing to start from: no write, or only a first one that a crash cut short.

@@ -100,7 +100,7 @@ impl Plan {
 fn timings_and_limits(rng: &mut Rng) -> Config {
     let (min, max, heartbeat) =
         rng.pick(&[(8, 16, 2), (10, 20, 3), (10, 13, 2), (20, 40, 4), (12, 30, 3)]);
-    let tight = rng.chance(400);
+    let tight = rng.chance(500);
     let mut limit = |small: &[usize], large: usize| {
         if tight && rng.chance(500) { rng.pick(small) } else { large }
     };
@@ -109,13 +109,13 @@ fn timings_and_limits(rng: &mut Rng) -> Config {
         election_ticks_min: min,
         election_ticks_max: max,
         heartbeat_ticks: heartbeat,
-        max_append_bytes: limit(&[1, 256, 1024], defaults.max_append_bytes),
+        max_append_bytes: limit(&[1, 1, 1, 256], defaults.max_append_bytes),
         max_write_bytes: limit(&[1, 256, 2048], defaults.max_write_bytes),
         max_apply_bytes: limit(&[1, 200, 2048], defaults.max_apply_bytes),
         max_in_flight_messages: limit(&[1, 2, 8], defaults.max_in_flight_messages),
         max_in_flight_bytes: limit(&[512, 4096], defaults.max_in_flight_bytes),
         max_uncommitted_bytes: limit(&[2048, 16_384], defaults.max_uncommitted_bytes),
-        max_undurable_bytes: limit(&[512, 4096], defaults.max_undurable_bytes),
+        max_undurable_bytes: limit(&[64, 128, 512], defaults.max_undurable_bytes),
         max_writes_in_flight: rng.pick(&[1, 2, 2, 2, 3, 5]),
         pre_vote: rng.chance(800),
         check_quorum: rng.chance(850),

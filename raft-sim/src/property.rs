@@ -22,6 +22,8 @@ pub enum Property {
     CommittedIsImmutable,
     /// What is committed is durable on a quorum.
     DurableOnQuorum,
+    /// What a leader believes to be durable at a peer is (Raft figure 2, matchIndex).
+    MatchIsDurable,
     /// No message leaves before what it promises is durable.
     MessageBehindDurability,
     /// One vote per node and term, across restarts (Raft 5.2).
@@ -67,6 +69,7 @@ impl Property {
             Self::OwnTermCommit => "own-term-commit",
             Self::CommittedIsImmutable => "committed-is-immutable",
             Self::DurableOnQuorum => "durable-on-quorum",
+            Self::MatchIsDurable => "match-is-durable",
             Self::MessageBehindDurability => "message-behind-durability",
             Self::OneVotePerTerm => "one-vote-per-term",
             Self::MonotonicDurableState => "monotonic-durable-state",

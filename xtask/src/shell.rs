@@ -80,8 +80,8 @@ impl Shell {
         let line = describe(command);
         self.note(&format!("$ {line}"))?;
         let output = command.output().with_context(|| format!("cannot start `{line}`"))?;
-        self.note(String::from_utf8_lossy(&output.stderr).trim_end())?;
         if !output.status.success() {
+            self.note(&String::from_utf8_lossy(&output.stderr))?;
             bail!("`{line}` ended with {}", output.status);
         }
         String::from_utf8(output.stdout).with_context(|| format!("what `{line}` printed"))

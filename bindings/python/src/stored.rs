@@ -3,11 +3,14 @@
 use bytes::Bytes;
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyMemoryView, PySlice};
 use raftcore::{Identity, Membership, StartError, Write};
 
 use crate::errors::{self, raised};
 use crate::guard::Guarded;
+
+/// Bytes of a record from which its length can be told.
+const RECORD_FRONT_BYTES: usize = 16;
 
 /// What a node last persisted: the fold of its stored writes, from which it is started once.
 #[pyclass(frozen, module = "raftcore")]
@@ -44,6 +47,18 @@ impl Stored {
     }
 }
 
+/// Copies one record, not the rest of the file.
+fn first_record(data: &Bound<'_, PyAny>) -> PyResult<Bytes> {
+    let py = data.py();
+    let view = PyMemoryView::from(data)?;
+    let copy = |length: usize| {
+        let end = isize::try_from(length)?;
+        PyBuffer::<u8>::get(&view.get_item(PySlice::new(py, 0, end, 1))?)?.to_vec(py)
+    };
+    let length = raised(py, Write::record_length(&copy(RECORD_FRONT_BYTES)?))?;
+    copy(length).map(Bytes::from)
+}
+
 fn used(py: Python<'_>) -> PyErr {
     errors::misuse(py, "a node was started from this already", "AlreadyStarted")
 }
@@ -77,9 +92,8 @@ impl Stored {
     ///
     /// Call it for each record, oldest first. A `DecodeError` of kind "Truncated" at the end of a
     /// file is a write that a crash tore: it was never acknowledged, and may be cut off.
-    fn replay(&self, py: Python<'_>, data: PyBuffer<u8>) -> PyResult<usize> {
-        let data = Bytes::from(data.to_vec(py)?);
-        let (write, length) = raised(py, Write::decode(&data))?;
+    fn replay(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let (write, length) = raised(py, Write::decode(&first_record(data)?))?;
         raised(py, self.with(py, |stored| stored.replay(write))?)?;
         Ok(length)
     }

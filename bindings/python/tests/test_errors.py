@@ -155,8 +155,12 @@ def test_damaged_records_are_not_replayed() -> None:
     for damaged in flips(record):
         with pytest.raises(raftcore.DecodeError):
             stored.replay(damaged)
+    with pytest.raises(TypeError):
+        stored.replay("text")  # type: ignore[arg-type]
+    with pytest.raises(BufferError):
+        stored.replay(array.array("i", [1, 2]))
     assert stored.is_empty
-    assert stored.replay(record + b"more") == len(record)
+    assert stored.replay(bytearray(record + b"more")) == len(record)
 
 
 def test_a_record_of_another_node_or_out_of_order_is_refused() -> None:

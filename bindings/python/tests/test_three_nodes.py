@@ -11,6 +11,7 @@ from raftcore import (
     BecameLeader,
     Config,
     Event,
+    LeaderChanged,
     Node,
     NotLeader,
     Persist,
@@ -227,6 +228,7 @@ def test_events_tell_who_leads_and_why_no_longer() -> None:
     assert BecameLeader(term) in leader.events
     for host in cluster.hosts.values():
         if host is not leader:
+            assert LeaderChanged(term, leader.id) in host.events
             host.crash()
     for _ in range(100):
         cluster.round()

@@ -4,7 +4,7 @@
 mod network;
 mod preload;
 
-pub use network::{Link, Network};
+pub use network::{Link, Network, between};
 
 use super::{GROUP, fold, identity};
 use raftcore::{
@@ -26,7 +26,7 @@ pub struct View {
 }
 
 impl View {
-    fn of(node: &Node) -> Self {
+    pub fn of(node: &Node) -> Self {
         let (role, term) = (node.role(), node.term());
         Self { role, term, leader: node.leader(), commit: node.commit_index() }
     }

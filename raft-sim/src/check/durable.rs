@@ -42,6 +42,10 @@ impl Image {
     }
 
     /// Folds in one write, field by field, in the order of the fields.
+    ///
+    /// `committed` is what was committed in terms up to the write's. A node that has not heard of
+    /// a later term may still give up an entry that was committed there, for an earlier leader: it
+    /// was not part of the quorum, and gets the entry back (Raft 5.4.2).
     pub(crate) fn fold(&mut self, host: usize, write: &Write, committed: &[Mark]) -> Checked {
         if let Some(state) = write.hard_state {
             let vote = state.vote.map_or(0, |vote| vote.0);

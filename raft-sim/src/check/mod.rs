@@ -193,6 +193,32 @@ impl Checks {
         Ok(())
     }
 
+    /// The leader of a term believes that a peer has everything up to an entry durably; `held` is
+    /// its own checksum there.
+    pub(crate) fn believes(
+        &self,
+        host: usize,
+        term: u64,
+        peer: usize,
+        matched: u64,
+        held: Option<u32>,
+    ) -> Checked {
+        let image = &self.images[peer];
+        let durable = image.mark(matched).map(|mark| mark.checksum);
+        if matched == 0 || image.term() > term || (image.term() == term && durable == held) {
+            return Ok(());
+        }
+        let detail = format!(
+            "leader of term {term} counts on entry {matched} at node {}, which in term {} has {}",
+            peer + 1,
+            image.term(),
+            image
+                .mark(matched)
+                .map_or("none".to_owned(), |mark| format!("{matched}@{}", mark.term)),
+        );
+        broken(Property::MatchIsDurable, host, detail)
+    }
+
     /// A node hands out a write.
     pub(crate) fn issues(&mut self, host: usize, view: &View, write: &Write) -> Checked {
         if let (true, Some(from)) = (view.leads(), write.truncate_from) {
@@ -217,7 +243,9 @@ impl Checks {
         {
             self.ballots[host].cast(host, state.term.0, vote.0)?;
         }
-        self.images[host].fold(host, write, &self.committed)
+        let term = write.hard_state.map_or(self.images[host].term(), |state| state.term.0);
+        let settled = self.committed_before(term + 1) as usize;
+        self.images[host].fold(host, write, &self.committed[..settled])
     }
 
     /// A node hands out committed entries.

@@ -108,6 +108,18 @@ fn what_a_minority_holds_is_not_committed() {
 }
 
 #[test]
+fn a_leader_that_counts_on_what_a_peer_does_not_have_is_noticed() {
+    let mut checks = two_committed();
+    assert_eq!(checks.believes(0, 1, 1, 2, Some(12)), Ok(()));
+    assert_eq!(checks.believes(0, 1, 2, 0, None), Ok(()));
+    breaks(checks.believes(0, 1, 1, 2, Some(99)), Property::MatchIsDurable);
+    breaks(checks.believes(0, 1, 1, 3, Some(13)), Property::MatchIsDurable);
+    breaks(checks.believes(0, 2, 1, 2, Some(12)), Property::MatchIsDurable);
+    checks.durable(1, &state(5, None, 1)).unwrap();
+    assert_eq!(checks.believes(0, 2, 1, 3, Some(13)), Ok(()));
+}
+
+#[test]
 fn a_follower_is_never_the_first_to_commit() {
     let mut checks = two_committed();
     checks.durable(0, &log(3, &[(1, 13)])).unwrap();
@@ -151,6 +163,20 @@ fn deleting_a_committed_entry_breaks_immutability() {
     let truncate = |from| Write { truncate_from: Some(LogIndex(from)), ..write() };
     assert_eq!(checks.durable(0, &truncate(3)), Ok(()));
     breaks(checks.durable(0, &truncate(2)), Property::CommittedIsImmutable);
+}
+
+#[test]
+fn a_node_of_an_earlier_term_may_give_up_what_was_committed_later() {
+    let mut checks = two_committed();
+    checks.durable(2, &log(1, &[(1, 11), (1, 12), (1, 13)])).unwrap();
+    for host in 0..2 {
+        checks.durable(host, &log(3, &[(1, 13), (3, 14)])).unwrap();
+    }
+    checks.commits(0, &leader(3, 4, 4), Some(14)).unwrap();
+    let truncate = Write { truncate_from: Some(LogIndex(3)), ..state(2, None, 1) };
+    assert_eq!(checks.durable(2, &truncate), Ok(()));
+    let truncate = Write { truncate_from: Some(LogIndex(3)), ..state(3, None, 1) };
+    breaks(checks.durable(1, &truncate), Property::CommittedIsImmutable);
 }
 
 #[test]

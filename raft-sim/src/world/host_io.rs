@@ -406,6 +406,10 @@ impl World {
             let detail = format!("{value} {what}, {limit} are allowed");
             return broken(Property::BoundedResources, host, detail);
         }
-        Ok(())
+        status.peers.iter().try_for_each(|peer| {
+            let (at, matched) = (peer.id.0 as usize - 1, peer.matched.0);
+            let held = self.held(host, matched);
+            self.checks.believes(host, status.term.0, at, matched, held)
+        })
     }
 }

@@ -23,7 +23,7 @@ use crate::trace::{Told, Trace, note};
 use crate::weather::{Habits, LATE_MAX, Watch, Weather};
 
 /// Steps between two looks at the whole status of a node.
-const STEPS_PER_STATUS: u64 = 61;
+const STEPS_PER_STATUS: u64 = 31;
 
 /// A digest of everything that happens, cheap enough to feed with every word.
 #[derive(Clone, Copy, Default)]
@@ -186,7 +186,9 @@ impl World {
         self.step += 1;
         self.digest.mix(at);
         if self.step.is_multiple_of(STEPS_PER_STATUS) {
-            self.look_closely((self.step / STEPS_PER_STATUS) as usize % self.hosts.len())?;
+            let turn = (self.step / STEPS_PER_STATUS) as usize;
+            let leader = self.hosts.iter().position(Host::leads).filter(|_| turn % 3 > 0);
+            self.look_closely(leader.unwrap_or(turn % self.hosts.len()))?;
         }
         self.handle(event)
     }
@@ -296,11 +298,16 @@ impl World {
         let wants_leader = self.rng.chance(930);
         let fits = |&host: &usize| !wants_leader || self.hosts[host].leads();
         let Some(host) = order.into_iter().find(fits) else { return Ok(()) };
+        let burst = self.rng.chance(self.weather.client_burst);
+        let wishes = if burst { self.rng.between(2, 12) } else { 1 };
+        self.wish(host, wishes)
+    }
+
+    /// A host's clients want several things at once.
+    fn wish(&mut self, host: usize, wishes: u64) -> Checked {
         if self.hosts[host].paused_until > self.now || self.hosts[host].driver.is_none() {
             return Ok(());
         }
-        let burst = self.rng.chance(self.weather.client_burst);
-        let wishes = if burst { self.rng.between(2, 12) } else { 1 };
         self.fresh_clock(host);
         for _ in 0..wishes {
             self.propose(host)?;

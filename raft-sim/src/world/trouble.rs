@@ -64,7 +64,11 @@ impl World {
             Action::Partition => self.partition(false),
             Action::OneWay => self.partition(true),
             Action::Bridge => self.bridge(),
-            Action::IsolateLeader => self.isolate(leader),
+            Action::IsolateLeader => {
+                self.isolate(leader);
+                let wishes = self.rng.below(12);
+                return self.wish(leader, wishes);
+            }
             Action::Heal => self.network.heal(),
             Action::ClogLink => {
                 let to = self.rng.below(self.hosts.len() as u64) as usize;

@@ -3,6 +3,7 @@
 mod c;
 mod journal;
 mod no_std;
+mod oldest_rust;
 mod python;
 mod steps;
 

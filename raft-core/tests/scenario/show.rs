@@ -1,0 +1,216 @@
+//! Nodes, messages and duties as short lines that anyone can read.
+
+use crate::support::lab::{Happening, Lab, View};
+use raftcore::{
+    AppendOutcome, Body, Entries, EntryId, EntryKind, Event, LogIndex, Message, NodeId, Output,
+    PeerState, RoleName, Write,
+};
+
+/// How much of an account is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// What nodes want, as it is polled.
+    Duties,
+    /// What arrives and what is applied.
+    Traffic,
+    /// Only how nodes change.
+    Changes,
+}
+
+pub fn account(happenings: &[Happening], detail: Detail) -> Vec<String> {
+    happenings.iter().filter_map(|happening| line(happening, detail)).collect()
+}
+
+fn line(happening: &Happening, detail: Detail) -> Option<String> {
+    let traffic = detail == Detail::Traffic;
+    match happening {
+        Happening::Wants(_, Output::Send(sent)) if detail == Detail::Duties => Some(message(sent)),
+        Happening::Wants(id, Output::Persist(wanted)) if detail == Detail::Duties => {
+            Some(format!("{id} writes {}", write(wanted)))
+        }
+        Happening::Wants(id, Output::Apply(committed)) if detail != Detail::Changes => {
+            Some(format!("{id} applies {}", entries(&committed.entries)))
+        }
+        Happening::Wants(id, Output::Halted(reason)) => Some(format!("{id} halts: {reason:?}")),
+        Happening::Wants(id, Output::Event(Event::Diverged { peer, at })) => {
+            Some(format!("{id} hears that the log of {peer} differs at {at}"))
+        }
+        Happening::Arrived(arrived) if traffic => Some(message(arrived)),
+        Happening::Lost(lost) if detail != Detail::Changes => {
+            Some(format!("{} -- lost", message(lost)))
+        }
+        Happening::Rejected(id, error) => Some(format!("  {id} rejects it: {error}")),
+        Happening::Synced(id, write) if detail == Detail::Duties => {
+            Some(format!("{id} has {write} on disk"))
+        }
+        Happening::Changed { id, before, after } => {
+            Some(format!("  {id} {}", change(before, after)))
+        }
+        _ => None,
+    }
+}
+
+fn change(before: &View, after: &View) -> String {
+    let mut parts = Vec::new();
+    if (before.role, before.term, before.leader) != (after.role, after.term, after.leader) {
+        parts.push(position(after));
+    }
+    if before.commit != after.commit {
+        parts.push(format!("commits {}", after.commit));
+    }
+    parts.join(", ")
+}
+
+fn position(view: &View) -> String {
+    let term = view.term;
+    match (view.role, view.leader) {
+        (RoleName::Leader, _) => format!("leads term {term}"),
+        (RoleName::Candidate, _) => format!("runs for term {term}"),
+        (RoleName::PreCandidate, _) => format!("asks before it leaves term {term}"),
+        (RoleName::Follower, Some(leader)) => format!("follows {leader} in term {term}"),
+        (RoleName::Follower, None) => format!("follows nobody in term {term}"),
+    }
+}
+
+pub fn message(message: &Message) -> String {
+    let (from, to, term) = (message.from(), message.to(), message.term());
+    format!("{from}->{to} {:?} term {term}{}", message.kind(), body(message.body()))
+}
+
+fn body(body: &Body) -> String {
+    match body {
+        Body::PreVote(request) => format!(": log ends at {}", request.last),
+        Body::RequestVote(request) => format!(": log ends at {}", request.last),
+        Body::PreVoteReply(reply) => format!(": {}", yes(reply.granted)),
+        Body::VoteReply(reply) => format!(": {}", yes(reply.granted)),
+        Body::Append(append) => format!(
+            "{}: after {} {}, commit {}",
+            session(append.session),
+            append.prev,
+            entries(&append.entries),
+            append.commit
+        ),
+        Body::AppendReply(reply) => {
+            format!("{}: {}", session(reply.session), outcome(&reply.outcome))
+        }
+        Body::Heartbeat(beat) => format!("{}: commit {}", session(beat.session), beat.commit),
+        Body::HeartbeatReply(reply) => {
+            format!("{}: verified {}", session(reply.session), reply.verified)
+        }
+        Body::Commit(commit) => format!("{}: commit {}", session(commit.session), commit.commit),
+        other => format!(": {other:?}"),
+    }
+}
+
+fn outcome(outcome: &AppendOutcome) -> String {
+    match outcome {
+        AppendOutcome::Success { matched } => format!("has {matched}"),
+        AppendOutcome::Conflict { prev, hint } => format!("nothing fits after {prev}, try {hint}"),
+        AppendOutcome::NotNow { verified } => format!("no room now, verified {verified}"),
+        AppendOutcome::Diverged { at, .. } => format!("differs at {at}"),
+        AppendOutcome::OldTerm => "your term is over".into(),
+    }
+}
+
+/// The first session goes without saying.
+fn session(session: u32) -> String {
+    if session > 1 { format!(" session {session}") } else { String::new() }
+}
+
+const fn yes(granted: bool) -> &'static str {
+    if granted { "yes" } else { "no" }
+}
+
+fn entries(entries: &Entries) -> String {
+    let all: Vec<_> = entries.iter().map(|one| entry(one.id, one.kind, one.payload)).collect();
+    format!("[{}]", all.join(", "))
+}
+
+pub fn entry(id: EntryId, kind: EntryKind, payload: &[u8]) -> String {
+    match kind {
+        EntryKind::Noop => format!("{id} no-op"),
+        EntryKind::Membership => format!("{id} membership"),
+        EntryKind::Command if payload.len() > 20 => format!("{id} <{} bytes>", payload.len()),
+        EntryKind::Command => format!("{id} {}", String::from_utf8_lossy(payload)),
+    }
+}
+
+fn write(write: &Write) -> String {
+    let mut parts = Vec::new();
+    if let Some(state) = write.hard_state {
+        parts.push(format!("term {} {}", state.term, vote(state.vote)));
+    }
+    if let Some(meta) = &write.snapshot {
+        let voters: Vec<_> = meta.membership.voters().map(|id| id.to_string()).collect();
+        parts.push(format!("founding members {}", voters.join(" ")));
+    }
+    if let Some(from) = write.truncate_from {
+        parts.push(format!("cut from {from}"));
+    }
+    if !write.entries.is_empty() {
+        parts.push(entries(&write.entries));
+    }
+    format!("{}: {}", write.id, parts.join("; "))
+}
+
+fn vote(vote: Option<NodeId>) -> String {
+    vote.map_or_else(|| "no vote".into(), |id| format!("vote {id}"))
+}
+
+/// One line for each node.
+pub fn status(lab: &Lab) -> Vec<String> {
+    lab.ids().into_iter().map(|id| status_of(lab, id)).collect()
+}
+
+fn status_of(lab: &Lab, id: u64) -> String {
+    if !lab.is_up(id) {
+        return format!("{id} is down");
+    }
+    let node = lab.node(id);
+    let position = position(&View::of(node));
+    let last = node.last_index();
+    let last = EntryId { index: last, term: node.term_at(last).unwrap_or_default() };
+    let status = node.status();
+    let (stable, commit, applied) =
+        (status.stable_index, node.commit_index(), node.applied_index());
+    format!("{id} {position}; log {last}, durable {stable}, commit {commit}, applied {applied}")
+}
+
+/// One line for each peer of a leader.
+pub fn peers(lab: &Lab, id: u64) -> Vec<String> {
+    let status = lab.node(id).status();
+    let peers = status.peers.iter().map(|peer| {
+        let state = match peer.state {
+            PeerState::Probe => "probe",
+            PeerState::Stream => "stream",
+            PeerState::Snapshot => "snapshot",
+        };
+        let (matched, next) = (peer.matched, peer.next);
+        let flight = (peer.in_flight_messages, peer.in_flight_bytes);
+        format!(
+            "{}: {state}, matched {matched}, next {next}, under way {} ({} bytes)",
+            peer.id, flight.0, flight.1
+        )
+    });
+    peers.collect()
+}
+
+/// One line for each entry; those that a crash could still take away are marked.
+pub fn log(lab: &Lab, id: u64) -> Vec<String> {
+    let durable = lab.durable_log(id);
+    let lines = lab.log(id).into_iter().map(|one| {
+        let LogIndex(index) = one.id.index;
+        let safe = durable.get(index as usize - 1) == Some(&one);
+        let mark = if safe { "" } else { " (not durable)" };
+        format!("{}{mark}", entry(one.id, one.kind, &one.payload))
+    });
+    lines.collect()
+}
+
+/// The counters of rejected and ignored paths that are not zero.
+pub fn counters(lab: &Lab, id: u64) -> Vec<String> {
+    let text = format!("{:?}", lab.node(id).status().counters);
+    let inner = text.trim_start_matches("Counters { ").trim_end_matches(" }");
+    let parts = inner.split(", ").filter(|part| !part.ends_with(": 0"));
+    parts.map(|part| part.replace('_', " ")).collect()
+}
