@@ -209,6 +209,9 @@ impl Entries {
 
     /// The same run without its first `skip` entries.
     pub(crate) fn skip(&self, skip: u32) -> Self {
+        if skip == 0 {
+            return self.clone();
+        }
         let mut iter = self.iter();
         for _ in 0..skip.min(self.count) {
             let _ = iter.next();

@@ -196,6 +196,8 @@ impl<M: StateMachine, T: Transport> Driver<M, T> {
                 }
                 () = sleep_until(wake) => self.tick(),
             }
+            // Whoever is about to ask may do so now: then one append and one sync serve them all.
+            tokio::task::yield_now().await;
             for _ in 0..TURN {
                 let Ok(completion) = completions.try_recv() else { break };
                 self.complete(Some(completion));
@@ -251,7 +253,7 @@ impl<M: StateMachine, T: Transport> Driver<M, T> {
                 }
             }
             Some(Completion::Failed(error)) => {
-                error!(%error, "the store failed");
+                info!(%error, "the store failed");
                 self.node.storage_failed();
                 self.stop.get_or_insert(StopReason::Store(error));
             }
@@ -360,7 +362,7 @@ impl<M: StateMachine, T: Transport> Driver<M, T> {
                 }
                 Output::ReadReady(_) | Output::ReadFailed { .. } => {}
                 Output::Halted(reason) => {
-                    error!(?reason, "the node halted");
+                    info!(?reason, "the node halted");
                     self.stop.get_or_insert(StopReason::Halted(reason));
                 }
                 Output::Event(event) => info!(?event, "event"),

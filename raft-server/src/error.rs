@@ -89,7 +89,7 @@ pub enum Failure {
     #[error("a new leader replaced the entry; it was not applied; try again")]
     Overwritten,
     /// Applied or not, nobody here can tell.
-    #[error("no answer in time; the request may or may not have been applied")]
+    #[error("the answer was lost; the request may or may not have been applied")]
     Unknown,
     /// The server stops, or has halted. Nothing was changed.
     #[error("the server is stopping")]

@@ -78,6 +78,35 @@ fn damaged_data_end_the_node_with_code_7_and_name_the_file() {
 }
 
 #[test]
+fn a_full_disk_ends_the_node_with_code_8_and_loses_nothing_acknowledged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let group = Group::new(1);
+    // The shell limits the size of files for the node alone; its blocks have 512 bytes.
+    let limited = "trap '' XFSZ; ulimit -f 6000; exec \"$0\" \"$@\"";
+    let mut arguments = vec!["-c".to_owned(), limited.to_owned(), program::PROGRAM.to_owned()];
+    arguments.extend(group.arguments(folder.path(), 1));
+    let mut node = Running::start_other("sh", &arguments);
+    node.wait_for("node 1 ready");
+    let put = |number: u32| {
+        let body = format!(r#"{{"{number}": "{}"}}"#, "x".repeat(100_000));
+        group.client_with_stdin(1, &["send", "-"], &body)
+    };
+    let (full, refused) = (0..)
+        .map(|number| (number, put(number)))
+        .find(|(_, ended)| ended.code != Some(0))
+        .expect("it ends");
+    refused.fails(12, "may or may not have been applied");
+    let (code, _, error) = node.end_with_error();
+    assert_eq!(code, Some(8));
+    assert!(error.starts_with("raftcore: cannot write") && error.contains("raft.redb"), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+    let _node = group.start(folder.path(), 1);
+    for number in 0..full {
+        group.client(1, &["get", &number.to_string()]).succeeds();
+    }
+}
+
+#[test]
 fn wrong_settings_end_the_node_with_code_2_and_say_where() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("node.toml");
@@ -215,6 +244,29 @@ fn the_nodes_of_a_local_cluster_end_with_the_process_that_started_them() {
 /// The first ports of a local cluster of three.
 fn ports() -> (String, String) {
     (free_ports(3).to_string(), free_ports(3).to_string())
+}
+
+#[test]
+fn a_simulation_is_repeated_by_its_seed_and_reports_what_it_did() {
+    let simulate = |seed: &str| {
+        let seeds = ["--seeds", "2", "--nodes", "3", "--steps", "2000"];
+        let ended = raftcore(&[&["simulate", "--json", "--seed", seed][..], &seeds].concat());
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let mut report: serde_json::Value = serde_json::from_str(&ended.out).expect("JSON");
+        for timing in ["seconds", "seeds_per_second", "steps_per_second"] {
+            assert!(report[timing].take().as_f64().is_some_and(|number| number > 0.0), "{timing}");
+        }
+        report
+    };
+    let first = simulate("7");
+    assert_eq!(first, simulate("7"));
+    assert_ne!(first["digest"], simulate("8")["digest"]);
+    assert_eq!(first["seeds"], 2);
+    assert!(first["steps"].as_u64() >= Some(4000));
+    let faults = first["faults"].as_object().expect("one number per kind");
+    assert!(faults.values().any(|count| count.as_u64() > Some(0)));
+    raftcore(&["simulate", "--seeds", "1", "--nodes", "9"]).fails(2, "9 nodes");
+    raftcore(&["simulate", "--seeds", "0"]).fails(2, "at least one seed");
 }
 
 #[test]

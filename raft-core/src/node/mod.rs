@@ -386,7 +386,7 @@ impl Node {
         }
         if let Some(committed) = shared.deliver() {
             if let Role::Leader(leader) = &mut self.role {
-                leader.on_delivered(committed.last(), committed.entries.bytes().len());
+                leader.on_delivered(&committed.entries);
             }
             return Some(Output::Apply(committed));
         }

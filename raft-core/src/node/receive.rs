@@ -154,10 +154,8 @@ impl Node {
             }
             (Body::RequestVote(request), _) => {
                 election::on_request_vote(shared, from, request);
-                if let Role::Follower(follower) = &mut self.role
-                    && shared.hard_state.vote == Some(from)
-                {
-                    follower.deadline = shared.election_timeout();
+                if shared.hard_state.vote == Some(from) {
+                    return Ok(self.wait_for_the_candidate());
                 }
             }
             (Body::PreVoteReply(reply), Role::Candidate(candidate))
@@ -198,6 +196,20 @@ impl Node {
             _ => count(&mut shared.counters.unexpected_replies),
         }
         Ok(Transition::Stay)
+    }
+
+    /// Who has granted a vote waits anew (Raft 5.2), and asks for no pre-votes against it.
+    fn wait_for_the_candidate(&mut self) -> Transition {
+        match &mut self.role {
+            Role::Follower(follower) => {
+                follower.deadline = self.shared.election_timeout();
+                Transition::Stay
+            }
+            _ => {
+                let (term, reason) = (self.shared.term(), StepDownReason::HigherTerm);
+                Transition::Follow { term, reason }
+            }
+        }
     }
 
     /// Whether a leader is known to be alive, so that nobody needs another (thesis 6.2).

@@ -56,7 +56,7 @@ const fn command(
 /// All of them but `cluster`. A new command is one more line.
 const COMMANDS: &[Command] = &[
     command("configure", &SETTINGS, configure),
-    command("preload", &["terms", "term"], preload),
+    command("preload", &["terms", "term", "text"], preload),
     command("tick", &["times"], tick),
     command("timeout", &[], timeout),
     command("run", &["ticks"], run),
@@ -72,6 +72,7 @@ const COMMANDS: &[Command] = &[
     command("release", &[], release),
     command("cut", &[], cut),
     command("heal", &[], heal),
+    command("work", &[], work),
     command("settle", &[], settle),
     command("crash", &["keep"], crash),
     command("start", &["applied"], start),
@@ -117,7 +118,9 @@ fn preload(lab: &mut Lab, args: &Args) -> Said {
     let id = node(lab, args)?;
     let terms = ids(args.option("terms").ok_or("terms=1,1,2")?)?;
     let term = args.number("term")?.or(terms.last().copied()).unwrap_or(0);
-    lab.preload(id, &terms, term);
+    let text = args.option("text");
+    let payload = |index, term| text.map_or_else(|| format!("{index}@{term}"), str::to_owned);
+    lab.preload_with(id, &terms, term, payload);
     Ok(Vec::new())
 }
 
@@ -262,6 +265,13 @@ fn links(lab: &Lab, args: &Args) -> Result<Vec<Link>, String> {
 fn heal(lab: &mut Lab, _: &Args) -> Said {
     lab.network.heal();
     Ok(Vec::new())
+}
+
+/// The node does what it can without hearing anything: takes its outputs, its disk finishes.
+fn work(lab: &mut Lab, args: &Args) -> Said {
+    let id = up(lab, args)?;
+    lab.work(id);
+    Ok(report(lab, args, Detail::Duties))
 }
 
 fn settle(lab: &mut Lab, args: &Args) -> Said {

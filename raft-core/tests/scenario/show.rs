@@ -36,9 +36,8 @@ fn line(happening: &Happening, detail: Detail) -> Option<String> {
             Some(format!("{id} hears that the log of {peer} differs at {at}"))
         }
         Happening::Arrived(arrived) if traffic => Some(message(arrived)),
-        Happening::Lost(lost) if detail != Detail::Changes => {
-            Some(format!("{} -- lost", message(lost)))
-        }
+        Happening::Lost(_) if detail == Detail::Duties => Some("  lost".into()),
+        Happening::Lost(lost) if traffic => Some(format!("{} -- lost", message(lost))),
         Happening::Rejected(id, error) => Some(format!("  {id} rejects it: {error}")),
         Happening::Synced(id, write) if detail == Detail::Duties => {
             Some(format!("{id} has {write} on disk"))

@@ -151,7 +151,10 @@ async fn watch(id: NodeId, mut child: Child) -> Option<Ended> {
     if let Some(stdout) = child.stdout.take() {
         let mut lines = BufReader::new(stdout).lines();
         while let Ok(Some(line)) = lines.next_line().await {
-            say(line);
+            // An election in progress is of no interest; its result is.
+            if !line.contains("candidate") {
+                say(line);
+            }
         }
     }
     let status = child.wait().await.ok()?;

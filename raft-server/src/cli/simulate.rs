@@ -67,7 +67,7 @@ impl Simulate {
             Ok(totals) => self.show(&totals),
             Err(CampaignError::FaultNeverFired { kind, seeds, totals }) => {
                 self.show(&totals)?;
-                let message = format!("the fault {kind:?} never fired in {seeds} seeds");
+                let message = format!("the fault \"{kind}\" never fired in {seeds} seeds");
                 Err(Fail::new(Code::Violation, message))
             }
             Err(CampaignError::Failure(failure)) => Err(self.keep(&failure)),

@@ -3,7 +3,7 @@
 
 use core::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use core::time::Duration;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -79,9 +79,14 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Self {
-        let mut command = Command::new(PROGRAM);
+        Self::start_other(PROGRAM, arguments)
+    }
+
+    /// Starts a program that becomes ours.
+    pub(crate) fn start_other<S: AsRef<std::ffi::OsStr>>(program: &str, arguments: &[S]) -> Self {
+        let mut command = Command::new(program);
         command.args(arguments).env_remove("RUST_LOG");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("started");
         let lines = BufReader::new(child.stdout.take().expect("piped"));
         Self { child, lines }
@@ -106,10 +111,18 @@ impl Running {
     }
 
     /// Waits for its end; gives the exit code and what else it printed.
-    pub(crate) fn end(mut self) -> (Option<i32>, String) {
-        let mut rest = String::new();
-        std::io::Read::read_to_string(&mut self.lines, &mut rest).expect("text");
-        (self.child.wait().expect("ended").code(), rest)
+    pub(crate) fn end(self) -> (Option<i32>, String) {
+        let (code, rest, _) = self.end_with_error();
+        (code, rest)
+    }
+
+    /// The same, with what it said on stderr, which is short.
+    pub(crate) fn end_with_error(mut self) -> (Option<i32>, String, String) {
+        let (mut rest, mut error) = (String::new(), String::new());
+        self.lines.read_to_string(&mut rest).expect("text");
+        let mut stderr = self.child.stderr.take().expect("piped");
+        stderr.read_to_string(&mut error).expect("text");
+        (self.child.wait().expect("ended").code(), rest, error)
     }
 }
 

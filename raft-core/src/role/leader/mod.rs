@@ -9,7 +9,7 @@ use super::Transition;
 use reads::Rounds;
 use transfer::Transfer;
 
-use crate::entries::EntryKind;
+use crate::entries::{Entries, EntryKind};
 use crate::error::{Refused, RejectedMessage};
 use crate::message::{AppendOutcome, AppendReply, HeartbeatReply, Message};
 use crate::output::{Event, StepDownReason};
@@ -137,10 +137,10 @@ impl Leader {
     }
 
     /// Entries were handed out for `Apply`: those of this term make room for new proposals.
-    pub(crate) const fn on_delivered(&mut self, last: LogIndex, bytes: usize) {
-        if last.0 >= self.opened.0 {
-            self.uncommitted_bytes = self.uncommitted_bytes.saturating_sub(bytes);
-        }
+    pub(crate) fn on_delivered(&mut self, entries: &Entries) {
+        let earlier = self.opened.next().since(entries.first());
+        let ours = entries.skip(u32::try_from(earlier).unwrap_or(u32::MAX));
+        self.uncommitted_bytes = self.uncommitted_bytes.saturating_sub(ours.bytes().len());
     }
 
     pub(crate) fn peer(&mut self, from: NodeId) -> Result<(usize, &mut Peer), RejectedMessage> {

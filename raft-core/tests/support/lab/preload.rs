@@ -10,6 +10,17 @@ impl Lab {
     /// The node itself makes the entries, as a leader whose election is forged: the first entry of
     /// each term is its no-op, the others are commands like `4@2`.
     pub fn preload(&mut self, id: u64, terms: &[u64], term: u64) {
+        self.preload_with(id, terms, term, |index, term| format!("{index}@{term}"));
+    }
+
+    /// The same with other commands.
+    pub fn preload_with(
+        &mut self,
+        id: u64,
+        terms: &[u64],
+        term: u64,
+        payload: impl Fn(u64, u64) -> String,
+    ) {
         let voters = self.ids();
         let config = Config { pre_vote: false, check_quorum: true, ..self.host(id).config.clone() };
         let membership = raftcore::Membership::of_voters(voters.iter().copied()).unwrap();
@@ -34,7 +45,7 @@ impl Lab {
             }
             for _ in 1..run.len() {
                 let index = scribe.last_index().0 + 1;
-                scribe.propose(format!("{index}@{}", run[0]).as_bytes()).unwrap();
+                scribe.propose(payload(index, run[0]).as_bytes()).unwrap();
             }
             disk.extend(write_out(&mut scribe));
         }

@@ -229,7 +229,7 @@ impl Cluster {
                 Reply::NotNow(Fail::new(Code::NoAnswer, error.to_string()))
             }
             Err(_) if changes => {
-                let message = "the answer was lost: the request may or may not have been applied";
+                let message = "the answer was lost; the request may or may not have been applied";
                 Reply::Failed(Fail::new(Code::Unknown, message))
             }
             Err(error) => Reply::NotNow(Fail::new(Code::NoAnswer, error.to_string())),
