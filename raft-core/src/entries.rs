@@ -111,12 +111,6 @@ pub enum EntriesError {
         /// The entry.
         index: LogIndex,
     },
-    /// This version does not change memberships yet.
-    #[error("entry {index} changes the membership, which is not supported yet")]
-    Unsupported {
-        /// The entry.
-        index: LogIndex,
-    },
     /// A membership entry does not hold a membership.
     #[error("entry {index} does not hold a membership")]
     Membership {
@@ -205,6 +199,12 @@ impl Entries {
     #[must_use]
     pub fn iter(&self) -> EntriesIter<'_> {
         EntriesIter { index: self.first, left: self.count, rest: &self.bytes }
+    }
+
+    /// The memberships among them.
+    pub(crate) fn memberships(&self) -> impl Iterator<Item = (LogIndex, Membership)> + '_ {
+        let found = self.iter().filter(|entry| entry.kind == EntryKind::Membership);
+        found.filter_map(|entry| Some((entry.id.index, decode_membership(entry.payload)?)))
     }
 
     /// The same run without its first `skip` entries.

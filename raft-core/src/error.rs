@@ -64,12 +64,6 @@ pub enum RejectedMessage {
     /// It claims to come from this node itself.
     #[error("message from this node itself")]
     FromSelf,
-    /// It answers, but its sender is no peer of this leader.
-    #[error("node {from} is no member")]
-    NotMember {
-        /// The sender.
-        from: NodeId,
-    },
     /// Its term is zero, or too far beyond this node's to be true.
     #[error("term {term} is out of range")]
     TermOutOfRange {

@@ -241,6 +241,11 @@ pub enum Event {
         /// The leader.
         leader: NodeId,
     },
+    /// A membership change is over: this entry's membership is committed.
+    MembershipChanged {
+        /// The entry.
+        index: LogIndex,
+    },
     /// Leadership could not be handed over in time; proposals are taken again (thesis 3.10).
     TransferFailed {
         /// Who was to lead.
@@ -267,4 +272,6 @@ pub enum StepDownReason {
     DiskStalled,
     /// `step_down` was called.
     Asked,
+    /// The node is no voter any more, and its successor did not take over in time.
+    Removed,
 }

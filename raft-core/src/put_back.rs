@@ -25,12 +25,13 @@ pub enum PutBack {
     PreviousTermIgnored,
     RepliesOfOldTermsCount,
     ApplyBeforeDurable,
+    ChangeBeforeOwnCommit,
 }
 
 #[cfg(feature = "put-back")]
 impl PutBack {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::CommitOfEarlierTerms,
         Self::VoteBeforeDurable,
         Self::VoteForgottenOnRestart,
@@ -47,6 +48,7 @@ impl PutBack {
         Self::PreviousTermIgnored,
         Self::RepliesOfOldTermsCount,
         Self::ApplyBeforeDurable,
+        Self::ChangeBeforeOwnCommit,
     ];
 
     /// Puts this bug back in the whole process, or takes all out again.

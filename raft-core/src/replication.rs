@@ -9,6 +9,7 @@ use alloc::collections::VecDeque;
 use crate::log::Point;
 use crate::message::{Append, Body, Commit, Heartbeat, Message};
 use crate::quorum::Votes;
+use crate::role::leader::CatchUp;
 use crate::shared::Shared;
 use crate::status::{PeerState, PeerStatus};
 use crate::types::{EntryId, LogIndex, NodeId, Tick};
@@ -39,6 +40,8 @@ pub(crate) struct Peer {
     /// The newest heartbeat token that came back, and when that heartbeat was made.
     pub(crate) echoed: u64,
     pub(crate) lease_from: Option<Tick>,
+    /// The round of a learner that is to be promoted.
+    pub(crate) catch_up: Option<CatchUp>,
     beat_due: bool,
     /// The token of the last heartbeat, and `next` when it left.
     beat: (u64, LogIndex),
@@ -77,6 +80,7 @@ impl Peer {
             commit_told: LogIndex(0),
             echoed: 0,
             lease_from: None,
+            catch_up: None,
             beat_due: false,
             beat: (0, LogIndex(0)),
         }

@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use crate::config::{Config, MAX_PRIORITY};
 use crate::durability::{Durability, Mail};
 use crate::log::Log;
-use crate::membership::Membership;
+use crate::membership::Memberships;
 use crate::message::{Body, Message};
 use crate::output::{Committed, Event};
 use crate::proposals::Proposals;
@@ -31,7 +31,7 @@ pub(crate) struct Shared {
     pub(crate) log: Log,
     pub(crate) durability: Durability,
     pub(crate) mail: Mail,
-    pub(crate) membership: Membership,
+    pub(crate) memberships: Memberships,
     pub(crate) commit: LogIndex,
     /// The last entry handed out for `Apply`.
     pub(crate) delivered: LogIndex,
@@ -83,7 +83,7 @@ impl Shared {
 
     /// Whether this node may call an election: it has a vote, may use it, and its disk works.
     pub(crate) fn may_run(&self, now: Tick) -> bool {
-        self.membership.is_voter(self.me()) && self.may_vote() && !self.disk_stalled(now)
+        self.memberships.current().is_voter(self.me()) && self.may_vote() && !self.disk_stalled(now)
     }
 
     /// How an election begins: with pre-votes, if they are on (thesis 9.6).
@@ -138,6 +138,14 @@ impl Shared {
         self.commit.min(self.durability.stable())
     }
 
+    /// The log loses this entry and everything after, and all that goes with them.
+    pub(crate) fn truncate(&mut self, from: LogIndex) {
+        self.log.truncate(from);
+        self.durability.truncated(from);
+        self.proposals.lost(from);
+        self.memberships.truncated(from);
+    }
+
     /// The next committed and durable entries.
     pub(crate) fn deliver(&mut self) -> Option<Committed> {
         let upto = self.deliverable();
@@ -147,7 +155,16 @@ impl Shared {
         let entries = self.log.slice(self.delivered.next(), upto, self.config.max_apply_bytes);
         self.delivered = entries.last();
         self.proposals.applied(self.delivered);
+        self.notice_membership(entries.first());
         Some(Committed { entries })
+    }
+
+    /// A change is over when its final entry is handed out.
+    fn notice_membership(&mut self, first: LogIndex) {
+        let index = self.memberships.index();
+        if index >= first && index <= self.delivered && !self.memberships.current().is_joint() {
+            self.notice(Event::MembershipChanged { index });
+        }
     }
 
     pub(crate) fn notice(&mut self, event: Event) {

@@ -232,8 +232,6 @@ fn what_comes_with_a_later_version_is_a_typed_refusal() {
     let mut cluster = led_by_1(1);
     let node = cluster.node(1);
     let before = node.fingerprint();
-    let change = MembershipChange { based_on: LogIndex(0), members: Vec::new() };
-    assert!(matches!(node.propose_membership(change), Err(Refused::Unsupported { .. })));
     assert!(matches!(node.snapshot_taken(LogIndex(1)), Err(Misuse::Unsupported { .. })));
     let (incarnation, sequence) = (Incarnation(1), 1);
     let log = node.log_read(LogReadId { incarnation, sequence }, Err(Unavailable));

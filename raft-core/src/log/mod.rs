@@ -349,9 +349,6 @@ impl Log {
             if entry.id.term < end.id.term {
                 return Err(EntriesError::TermFalls { index: entry.id.index });
             }
-            if entry.kind == EntryKind::Membership {
-                return Err(EntriesError::Unsupported { index: entry.id.index });
-            }
             let expected = entry.chained(group, end.checksum);
             if expected != entry.checksum {
                 return Err(EntriesError::Checksum { index: entry.id.index });

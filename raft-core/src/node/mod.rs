@@ -63,7 +63,7 @@ impl Node {
         config.validate()?;
         let (identity, mut durable, last_write, base) = stored.into_parts();
         let identity = identity.ok_or(StartError::NothingStored)?;
-        let Some(Base { meta, log }) = base else {
+        let Some(Base { meta, log, memberships }) = base else {
             let joins = last_write.is_none();
             return Err(if joins {
                 StartError::Unsupported { what: "joining a running group" }
@@ -84,7 +84,7 @@ impl Node {
         let incarnation = durable.incarnation.0.checked_add(1).ok_or(StartError::OutOfRange)?;
         let hard_state = HardState { incarnation: Incarnation(incarnation), ..durable };
         let fresh = last_write.is_none();
-        let founding = fresh.then(|| meta.clone());
+        let founding = fresh.then_some(meta);
         let shared = Shared {
             rng: Rng::new([config.seed, identity.node.0, incarnation]),
             config,
@@ -93,7 +93,7 @@ impl Node {
             log,
             durability: Durability::new(identity, durable, last, founding),
             mail: Mail::default(),
-            membership: meta.membership,
+            memberships,
             commit: applied,
             delivered: applied,
             applied,
@@ -163,12 +163,20 @@ impl Node {
         }
     }
 
-    /// Changes the membership (Raft 6). Not supported yet.
+    /// Changes the membership (Raft 6; thesis 4): the complete new topology.
+    ///
+    /// Takes effect at once; over when `Event::MembershipChanged` says so. Sets of voters that differ
+    /// by more than one go through a joint membership, which is left without further calls.
     ///
     /// # Errors
-    /// [`Refused::Unsupported`], always.
-    pub fn propose_membership(&mut self, _change: MembershipChange) -> Result<EntryId, Refused> {
-        self.unsupported("a membership change")
+    /// [`Refused`] if this node does not lead, a change is under way, the change was computed from
+    /// another membership than the current one, or the wished-for one cannot be.
+    pub fn propose_membership(&mut self, change: MembershipChange) -> Result<EntryId, Refused> {
+        let result = self.refuse_if_halted().and_then(|()| match &mut self.role {
+            Role::Leader(leader) => leader.propose_membership(&mut self.shared, change),
+            _ => Err(Refused::NotLeader { leader: self.leader() }),
+        });
+        self.counted(result)
     }
 
     /// Asks to read the state machine (thesis 6.4). Ends in exactly one of `ReadReady` and
@@ -239,12 +247,6 @@ impl Node {
         result
     }
 
-    fn unsupported<T>(&mut self, what: &'static str) -> Result<T, Refused> {
-        count(&mut self.shared.counters.refused);
-        self.refuse_if_halted()?;
-        Err(Refused::Unsupported { what })
-    }
-
     /// Calls an election now instead of at the next timeout (Raft 5.2). A leader stays leader.
     ///
     /// # Errors
@@ -252,7 +254,7 @@ impl Node {
     pub fn campaign(&mut self) -> Result<(), Refused> {
         self.refuse_if_halted()?;
         let shared = &self.shared;
-        let voter = shared.membership.is_voter(shared.me());
+        let voter = shared.memberships.current().is_voter(shared.me());
         if !voter || !shared.may_vote() || shared.now.is_none() {
             return Err(Refused::MayNotCampaign);
         }

@@ -196,8 +196,7 @@ impl Follower {
                 } else if put_back!(TruncateWithoutConflict)
                     && end.id.index < shared.log.last_index()
                 {
-                    shared.log.truncate(end.id.index.next());
-                    shared.durability.truncated(end.id.index.next());
+                    shared.truncate(end.id.index.next());
                 }
                 self.verified = self.verified.max(end.id.index);
                 self.reply_due |= end.id.index <= shared.durability.stable();
@@ -325,12 +324,12 @@ fn has_room(shared: &Shared) -> bool {
 fn store(shared: &mut Shared, append: &Append, known: u32, end: Point) {
     let new = append.entries.skip(known);
     if new.first() <= shared.log.last_index() {
-        shared.log.truncate(new.first());
-        shared.durability.truncated(new.first());
-        shared.proposals.lost(new.first());
+        shared.truncate(new.first());
     }
     shared.log.extend(&new, end);
     shared.durability.appended(new.bytes().len());
+    new.memberships()
+        .for_each(|(index, membership)| shared.memberships.appended(index, membership));
 }
 
 /// Answers an append with something other than success; it waits for its term only.

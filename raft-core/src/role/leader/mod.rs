@@ -1,11 +1,13 @@
 //! The leader: takes proposals, replicates them, commits what a quorum holds (Raft 5.3, 5.4.2).
 
+mod membership;
 mod reads;
 mod transfer;
 
 use alloc::vec::Vec;
 
 use super::Transition;
+pub(crate) use membership::CatchUp;
 use reads::Rounds;
 use transfer::Transfer;
 
@@ -45,8 +47,8 @@ impl Leader {
         let next = shared.log.last_index().next();
         let now = shared.now.unwrap_or_default();
         let me = shared.me();
-        let others = shared.membership.nodes().filter(|&id| id != me);
-        let votes = |id| Votes::of(&shared.membership, id);
+        let others = shared.memberships.current().nodes().filter(|&id| id != me);
+        let votes = |id| Votes::of(shared.memberships.current(), id);
         let peers = others.map(|id| Peer::new(id, votes(id), next)).collect();
         let votes = votes(me);
         let (opened, _) = append(shared, EntryKind::Noop, &[]);
@@ -80,6 +82,11 @@ impl Leader {
             return Transition::Follow { term: shared.term(), reason };
         }
         self.give_up_transfer(shared, now);
+        if self.transfers_to().is_none() && self.is_removed(shared) {
+            let reason = StepDownReason::Removed;
+            return Transition::Follow { term: shared.term(), reason };
+        }
+        self.promote(shared, now);
         if now >= self.check_quorum_at {
             self.check_quorum_at = now.plus(shared.config.election_ticks_min.into());
             if shared.config.check_quorum && !self.heard_quorum(shared) {
@@ -103,7 +110,7 @@ impl Leader {
 
     /// Whether a quorum was heard since the last check (thesis 6.2).
     fn heard_quorum(&mut self, shared: &Shared) -> bool {
-        let heard = has_quorum(&shared.membership, |id| {
+        let heard = has_quorum(shared.memberships.current(), |id| {
             id == shared.me() || self.peers.iter().any(|peer| peer.id == id && peer.heard)
         });
         self.peers.iter_mut().for_each(|peer| peer.heard = false);
@@ -143,9 +150,8 @@ impl Leader {
         self.uncommitted_bytes = self.uncommitted_bytes.saturating_sub(ours.bytes().len());
     }
 
-    pub(crate) fn peer(&mut self, from: NodeId) -> Result<(usize, &mut Peer), RejectedMessage> {
-        let found = self.peers.iter_mut().enumerate().find(|(_, peer)| peer.id == from);
-        found.ok_or(RejectedMessage::NotMember { from })
+    pub(crate) fn peer(&mut self, from: NodeId) -> Option<(usize, &mut Peer)> {
+        self.peers.iter_mut().enumerate().find(|(_, peer)| peer.id == from)
     }
 
     pub(crate) fn on_append_reply(
@@ -155,7 +161,10 @@ impl Leader {
         reply: AppendReply,
     ) -> Result<(), RejectedMessage> {
         let last = shared.log.last_index();
-        let (at, peer) = self.peer(from)?;
+        let Some((at, peer)) = self.peer(from) else {
+            count(&mut shared.counters.not_member);
+            return Ok(());
+        };
         if let AppendOutcome::Success { matched } = reply.outcome
             && matched > last
         {
@@ -191,7 +200,10 @@ impl Leader {
         reply: HeartbeatReply,
     ) -> Result<(), RejectedMessage> {
         let last = shared.log.last_index();
-        let (at, peer) = self.peer(from)?;
+        let Some((at, peer)) = self.peer(from) else {
+            count(&mut shared.counters.not_member);
+            return Ok(());
+        };
         let matched = reply.verified;
         if peer.is_current(reply.session) && matched > last {
             return Err(RejectedMessage::BeyondLog { matched, last });
@@ -230,6 +242,7 @@ impl Leader {
             shared.commit = reached;
             self.cursor = 0;
             self.confirm_reads(shared, 0);
+            self.continue_change(shared);
         }
     }
 
@@ -248,7 +261,7 @@ impl Leader {
             let own = counts(mine).then_some(own);
             reached_by_majority(own.into_iter().chain(peers.map(progress)), moved_to)
         };
-        let joint = !shared.membership.outgoing().is_empty();
+        let joint = shared.memberships.current().is_joint();
         let incoming = of(|votes| votes.incoming);
         let outgoing = if joint { of(|votes| votes.outgoing) } else { None };
         [incoming, outgoing].into_iter().flatten().min().unwrap_or_default()

@@ -137,6 +137,6 @@ impl Leader {
             id == shared.me() || from.is_some_and(|from| now.since(from) < span)
         };
         let ended = self.lease_over || shared.commit < self.opened || !config.check_quorum;
-        !ended && has_quorum(&shared.membership, holds)
+        !ended && has_quorum(shared.memberships.current(), holds)
     }
 }

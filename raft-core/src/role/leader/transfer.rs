@@ -20,7 +20,7 @@ impl Leader {
         if to == shared.me() {
             return Ok(());
         }
-        if !shared.membership.is_voter(to) {
+        if !shared.memberships.current().is_voter(to) {
             return Err(Refused::NotVoter { node: to });
         }
         match self.transfer {

@@ -1,0 +1,64 @@
+//! The memberships since the last snapshot, by the index of the entry that set them: a membership
+//! holds from when it is appended (thesis 4.1), and rolls back with its entry.
+
+use alloc::vec::Vec;
+
+use super::Membership;
+use crate::types::LogIndex;
+
+/// The membership before the log, and each one set by an entry of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Memberships {
+    base: (LogIndex, Membership),
+    changes: Vec<(LogIndex, Membership)>,
+}
+
+impl Memberships {
+    pub(crate) const fn new(index: LogIndex, membership: Membership) -> Self {
+        Self { base: (index, membership), changes: Vec::new() }
+    }
+
+    fn newest(&self) -> &(LogIndex, Membership) {
+        self.changes.last().unwrap_or(&self.base)
+    }
+
+    /// The membership in force.
+    pub(crate) fn current(&self) -> &Membership {
+        &self.newest().1
+    }
+
+    /// The index of the entry that set it.
+    pub(crate) fn index(&self) -> LogIndex {
+        self.newest().0
+    }
+
+    pub(crate) fn appended(&mut self, index: LogIndex, membership: Membership) {
+        self.changes.push((index, membership));
+    }
+
+    /// The log lost `from` and everything after. Says whether another membership holds now.
+    pub(crate) fn truncated(&mut self, from: LogIndex) -> bool {
+        let before = self.changes.len();
+        self.changes.retain(|&(index, _)| index < from);
+        self.changes.len() != before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_membership_holds_from_its_entry_and_rolls_back_with_it() {
+        let of = |voters: &[u64]| Membership::of_voters(voters.iter().copied()).unwrap();
+        let mut memberships = Memberships::new(LogIndex(0), of(&[1]));
+        memberships.appended(LogIndex(5), of(&[1, 2]));
+        memberships.appended(LogIndex(9), of(&[1, 2, 3]));
+        assert_eq!((memberships.index(), memberships.current()), (LogIndex(9), &of(&[1, 2, 3])));
+        assert!(!memberships.truncated(LogIndex(10)));
+        assert!(memberships.truncated(LogIndex(9)));
+        assert_eq!((memberships.index(), memberships.current()), (LogIndex(5), &of(&[1, 2])));
+        assert!(memberships.truncated(LogIndex(2)));
+        assert_eq!((memberships.index(), memberships.current()), (LogIndex(0), &of(&[1])));
+    }
+}
