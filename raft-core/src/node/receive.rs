@@ -186,7 +186,7 @@ impl Node {
             (Body::TimeoutNow, Role::Follower(follower)) => {
                 return Ok(follower.on_timeout_now(shared, from));
             }
-            (Body::ReadIndex(asked), Role::Leader(leader)) if leader.peer(from).is_some() => {
+            (Body::ReadIndex(asked), Role::Leader(leader)) if leader.serves(from) => {
                 leader.on_read_index(shared, from, asked);
             }
             (Body::ReadIndexReply(reply), Role::Follower(follower)) => {

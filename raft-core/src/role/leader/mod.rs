@@ -150,7 +150,11 @@ impl Leader {
         self.uncommitted_bytes = self.uncommitted_bytes.saturating_sub(ours.bytes().len());
     }
 
-    pub(crate) fn peer(&mut self, from: NodeId) -> Option<(usize, &mut Peer)> {
+    pub(crate) fn serves(&self, id: NodeId) -> bool {
+        self.peers.iter().any(|peer| peer.id == id)
+    }
+
+    fn peer(&mut self, from: NodeId) -> Option<(usize, &mut Peer)> {
         self.peers.iter_mut().enumerate().find(|(_, peer)| peer.id == from)
     }
 
