@@ -1,9 +1,10 @@
 //! Many seeds, over all cores.
 
 use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
 use std::sync::Mutex;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use thiserror::Error;
 

@@ -45,7 +45,8 @@ pub use record::{NodeRecording, Recording, RecordingError, Start};
 pub use report::{Failure, RunError, RunReport};
 pub use world::{RECOVERY_ELECTIONS, TICKS_PER_ENTRY};
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use core::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 
 use property::{Checked, Violation};
 use world::World;

@@ -184,7 +184,7 @@ impl Weather {
             habits.clock = Watch::Every(UNITS_PER_TICK * rng.pick(&[2, 3, 7, 15]));
         }
         if rng.chance(self.odd) {
-            habits.sync_max = UNITS_PER_TICK * rng.pick(&[2, 5, 12]);
+            habits.sync_max = UNITS_PER_TICK * rng.pick(&[2, 5, 12, 40]);
         }
         if rng.chance(self.odd) {
             habits.ack_late = rng.pick(&[100, 500, 1000]);

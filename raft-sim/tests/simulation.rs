@@ -1,6 +1,6 @@
 //! Runs and campaigns as a user of the library sees them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use raftcore_sim::{
     Campaign, CampaignError, ConfigError, FaultKind, NODES, RunError, SimConfig, run,

@@ -286,7 +286,7 @@ impl Follower {
         if put_back!(ReplyBeforeDurable) {
             return self.verified;
         }
-        if put_back!(ReplyWithLastIndex) && self.verified.0 > 0 {
+        if put_back!(ReplyWithLastIndex) {
             return shared.durability.stable();
         }
         self.verified.min(shared.durability.stable())

@@ -139,6 +139,11 @@ impl Checks {
         held: impl Fn(u64) -> Option<u32>,
     ) -> Checked {
         self.leaders.record(host, term)?;
+        let (image, own) = (&self.images[host], host as u64 + 1);
+        if image.term() < term || (image.term() == term && image.vote() != own) {
+            let detail = format!("leads term {term} before its vote for itself is durable");
+            return broken(Property::OneVotePerTerm, host, detail);
+        }
         self.leader_holds(host, term, held)
     }
 

@@ -73,9 +73,21 @@ fn said(from: u64, to: u64, term: u64, body: Body) -> Message {
 #[test]
 fn a_leader_without_a_committed_entry_breaks_leader_completeness() {
     let mut checks = two_committed();
+    for (host, term) in [(1, 2), (2, 3)] {
+        checks.durable(host, &state(term, Some(host as u64 + 1), 1)).unwrap();
+    }
     assert_eq!(checks.leads(1, 2, |_| Some(12)), Ok(()));
     breaks(checks.leads(2, 3, |_| None), Property::LeaderCompleteness);
+    checks.durable(2, &state(4, Some(3), 1)).unwrap();
     breaks(checks.leads(2, 4, |_| Some(99)), Property::LeaderCompleteness);
+}
+
+#[test]
+fn a_leader_without_a_durable_vote_for_itself_is_noticed() {
+    let mut checks = Checks::new(3);
+    breaks(checks.leads(0, 1, |_| None), Property::OneVotePerTerm);
+    checks.durable(1, &state(2, Some(1), 1)).unwrap();
+    breaks(checks.leads(1, 2, |_| None), Property::OneVotePerTerm);
 }
 
 #[test]
@@ -84,10 +96,13 @@ fn a_leader_elected_late_needs_only_what_was_committed_before_its_term() {
     for host in 0..2 {
         checks.durable(host, &log(3, &[(2, 23), (4, 24)])).unwrap();
     }
+    checks.durable(1, &state(4, Some(2), 1)).unwrap();
     checks.leads(1, 4, |_| Some(12)).unwrap();
     checks.commits(1, &leader(4, 4, 4), Some(24)).unwrap();
     assert_eq!(checks.committed_before(3), 2);
+    checks.durable(0, &state(3, Some(1), 1)).unwrap();
     assert_eq!(checks.leads(0, 3, |index| (index == 2).then_some(12)), Ok(()));
+    checks.durable(2, &state(5, Some(3), 1)).unwrap();
     let lacks = checks.leads(2, 5, |index| (index == 2).then_some(12));
     breaks(lacks, Property::LeaderCompleteness);
 }

@@ -187,7 +187,8 @@ impl World {
         self.digest.mix(at);
         if self.step.is_multiple_of(STEPS_PER_STATUS) {
             let turn = (self.step / STEPS_PER_STATUS) as usize;
-            let leader = self.hosts.iter().position(Host::leads).filter(|_| turn % 3 > 0);
+            let leader =
+                self.hosts.iter().position(Host::leads).filter(|_| !turn.is_multiple_of(3));
             self.look_closely(leader.unwrap_or(turn % self.hosts.len()))?;
         }
         self.handle(event)
