@@ -26,12 +26,17 @@ pub enum PutBack {
     RepliesOfOldTermsCount,
     ApplyBeforeDurable,
     ChangeBeforeOwnCommit,
+    ReadBeforeOwnCommit,
+    EarlierEchoConfirmsRead,
+    LeaseAfterTimeoutNow,
+    JointCountsOneQuorum,
+    MembershipNotRolledBack,
 }
 
 #[cfg(feature = "put-back")]
 impl PutBack {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 22] = [
         Self::CommitOfEarlierTerms,
         Self::VoteBeforeDurable,
         Self::VoteForgottenOnRestart,
@@ -49,6 +54,11 @@ impl PutBack {
         Self::RepliesOfOldTermsCount,
         Self::ApplyBeforeDurable,
         Self::ChangeBeforeOwnCommit,
+        Self::ReadBeforeOwnCommit,
+        Self::EarlierEchoConfirmsRead,
+        Self::LeaseAfterTimeoutNow,
+        Self::JointCountsOneQuorum,
+        Self::MembershipNotRolledBack,
     ];
 
     /// Puts this bug back in the whole process, or takes all out again.

@@ -143,7 +143,9 @@ impl Shared {
         self.log.truncate(from);
         self.durability.truncated(from);
         self.proposals.lost(from);
-        self.memberships.truncated(from);
+        if !put_back!(MembershipNotRolledBack) {
+            self.memberships.truncated(from);
+        }
     }
 
     /// The next committed and durable entries.

@@ -265,7 +265,7 @@ impl Leader {
             let own = counts(mine).then_some(own);
             reached_by_majority(own.into_iter().chain(peers.map(progress)), moved_to)
         };
-        let joint = shared.memberships.current().is_joint();
+        let joint = shared.memberships.current().is_joint() && !put_back!(JointCountsOneQuorum);
         let incoming = of(|votes| votes.incoming);
         let outgoing = if joint { of(|votes| votes.outgoing) } else { None };
         [incoming, outgoing].into_iter().flatten().min().unwrap_or_default()

@@ -63,8 +63,11 @@ impl Rounds {
     }
 
     /// The first round made after this moment: only its echoes prove leadership from now on.
-    const fn next(&mut self) -> u64 {
+    fn next(&mut self) -> u64 {
         self.wanted = true;
+        if put_back!(EarlierEchoConfirmsRead) {
+            return self.token;
+        }
         self.token.saturating_add(1)
     }
 }
@@ -105,7 +108,8 @@ impl Leader {
     /// before, the commit index may lag behind what earlier leaders acknowledged.
     pub(super) fn confirm_reads(&mut self, shared: &mut Shared, echoed: u64) {
         let waits = !self.rounds.questions.is_empty() || shared.reads.first_asked().is_some();
-        if !waits || shared.commit < self.opened {
+        let early = shared.commit < self.opened && !put_back!(ReadBeforeOwnCommit);
+        if !waits || early {
             return;
         }
         let own = LogIndex(self.rounds.token);
@@ -136,7 +140,8 @@ impl Leader {
             let from = peer.and_then(|peer| peer.lease_from);
             id == shared.me() || from.is_some_and(|from| now.since(from) < span)
         };
-        let ended = self.lease_over || shared.commit < self.opened || !config.check_quorum;
+        let over = self.lease_over && !put_back!(LeaseAfterTimeoutNow);
+        let ended = over || shared.commit < self.opened || !config.check_quorum;
         !ended && has_quorum(shared.memberships.current(), holds)
     }
 }
