@@ -6,32 +6,16 @@
 mod scenario;
 mod support;
 
-use std::path::{Path, PathBuf};
-
-fn transcripts() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let wanted = std::env::var("SCENARIO").unwrap_or_default();
-    let is_wanted = |path: &PathBuf| {
-        path.extension().is_some_and(|end| end == "txt") && path.to_string_lossy().contains(&wanted)
-    };
-    let mut files: Vec<PathBuf> = files.filter(is_wanted).collect();
-    files.sort();
-    files
-}
-
 #[test]
 fn the_nodes_do_what_the_transcripts_say() {
     let rewrite = std::env::var("REWRITE").is_ok_and(|value| value == "1");
     let mut wrong = Vec::new();
-    let files = transcripts();
+    let files = scenario::transcripts();
     assert!(!files.is_empty(), "no transcript found");
-    for path in files {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let text = std::fs::read_to_string(&path).unwrap();
+    for (name, text) in files {
         match scenario::play(&text) {
             Err(error) => wrong.push(format!("{name}: {error}")),
-            Ok(played) if rewrite => std::fs::write(&path, played.text).unwrap(),
+            Ok(played) if rewrite => scenario::rewrite(&name, &played.text),
             Ok(played) => {
                 wrong.extend(played.difference.map(|lines| format!("{name}: {lines}")));
             }

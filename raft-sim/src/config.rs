@@ -56,7 +56,7 @@ pub(crate) struct Plan {
     /// Whether messages and writes go through bytes.
     pub(crate) codec: bool,
     /// Whether restarts fold every stored record again.
-    pub(crate) journal: bool,
+    pub(crate) refolds: bool,
     /// Whether state machines forget everything at a crash.
     pub(crate) machine_in_memory: bool,
     /// Longest payload that clients propose.
@@ -90,7 +90,7 @@ impl Plan {
             membership,
             configs,
             codec: rng.chance(750),
-            journal: rng.chance(125),
+            refolds: rng.chance(125),
             machine_in_memory: rng.chance(500),
             payload_max: rng.pick(&[16, 64, 200]),
         })

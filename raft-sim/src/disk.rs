@@ -45,7 +45,11 @@ pub(crate) struct Disk {
     codec: bool,
     durable: Stored,
     pending: VecDeque<Pending>,
-    /// Every record ever made durable, if restarts fold them all again.
+    /// Some restarts fold every record again.
+    refolds: bool,
+    /// Somebody wants a recording.
+    record: bool,
+    /// Every record ever made durable, if anybody needs them.
     journal: Option<Vec<Bytes>>,
     /// When the last issued write will be durable.
     pub(crate) busy_until: u64,
@@ -54,13 +58,16 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    pub(crate) fn new(host: usize, codec: bool, journal: bool) -> Self {
+    /// An empty disk; `codec` keeps records instead of values, `record` keeps them for good.
+    pub(crate) fn new(host: usize, codec: bool, refolds: bool, record: bool) -> Self {
         Self {
             host,
             codec,
+            refolds,
+            record,
             durable: Stored::empty(),
             pending: VecDeque::new(),
-            journal: journal.then(Vec::new),
+            journal: (refolds || record).then(Vec::new),
             busy_until: 0,
             fails: false,
         }
@@ -139,27 +146,29 @@ impl Disk {
         Ok(survivors)
     }
 
-    /// What a restart reads.
-    pub(crate) fn read(&self, rng: &mut Rng) -> Checked<Stored> {
-        if let (Some(journal), true) = (&self.journal, rng.chance(500)) {
+    /// What a restart reads; and the records it comes from, if they are kept.
+    pub(crate) fn read(&self, rng: &mut Rng) -> Checked<(Stored, Vec<Bytes>)> {
+        if self.refolds && rng.chance(500) {
             let decode = |record: &Bytes| match Write::decode(record) {
                 Ok((write, _)) => Ok(write),
                 Err(error) => {
                     broken(Property::CodecRoundTrip, self.host, format!("a stored record: {error}"))
                 }
             };
-            let writes = journal.iter().map(decode).collect::<Checked<Vec<_>>>()?;
-            return self.same(self.fold(writes)?);
+            let writes = self.journal.iter().flatten().map(decode).collect::<Checked<Vec<_>>>()?;
+            return Ok((self.same(self.fold(writes)?)?, self.records()));
         }
         if rng.chance(150) {
-            return self.same(self.fold(self.durable.checkpoint())?);
+            let checkpoint = self.durable.checkpoint();
+            let records = if self.record { checkpoint.as_slice() } else { &[] };
+            let records = records.iter().map(|write| write.encode().into()).collect();
+            return Ok((self.same(self.fold(checkpoint)?)?, records));
         }
-        Ok(self.durable.clone())
+        Ok((self.durable.clone(), self.records()))
     }
 
-    /// The few records that say what is durable.
-    pub(crate) fn checkpoint(&self) -> Vec<Vec<u8>> {
-        self.durable.checkpoint().iter().map(Write::encode).collect()
+    fn records(&self) -> Vec<Bytes> {
+        self.journal.as_ref().filter(|_| self.record).cloned().unwrap_or_default()
     }
 
     fn fold(&self, writes: Vec<Write>) -> Checked<Stored> {

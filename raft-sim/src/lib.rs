@@ -7,9 +7,9 @@
 //!
 //! After every step the properties of [`Property`] are checked, at a cost that does not grow with
 //! the run. After the configured number of steps the faults stop: within
-//! [`RECOVERY_ELECTIONS`] election timeouts, and [`TICKS_PER_ENTRY`] for each entry that the node
-//! furthest behind lacks, the cluster must have a leader, apply a fresh proposal everywhere and
-//! hold equal logs.
+//! [`RECOVERY_ELECTIONS`] election timeouts, and [`TICKS_PER_PIECE`] for each append or write in
+//! which the node furthest behind gets what it lacks, the cluster must have a leader, apply a fresh
+//! proposal everywhere and hold equal logs.
 //!
 //! ```
 //! use raftcore_sim::{SimConfig, run};
@@ -43,7 +43,7 @@ pub use faults::{FaultCounts, FaultKind};
 pub use property::Property;
 pub use record::{NodeRecording, Recording, RecordingError, Start};
 pub use report::{Failure, RunError, RunReport};
-pub use world::{RECOVERY_ELECTIONS, TICKS_PER_ENTRY};
+pub use world::{RECOVERY_ELECTIONS, TICKS_PER_PIECE};
 
 use core::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;

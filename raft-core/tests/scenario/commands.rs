@@ -3,7 +3,8 @@
 use super::args::{Args, ids, link};
 use super::show::{self, Detail};
 use super::{config, config::SETTINGS};
-use crate::support::lab::{Lab, Link, between};
+use crate::support::lab::network::between;
+use crate::support::lab::{Lab, Link};
 use raftcore::{Config, Node, Refused};
 
 type Said = Result<Vec<String>, String>;

@@ -1,7 +1,8 @@
 //! The interpreter of the transcripts in `scenarios/`: reads a transcript, does what it says, and
 //! puts what came out below each command. `scenarios/README.md` describes the commands.
 
-#![allow(unreachable_pub, reason = "a test of its own")]
+#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(unreachable_pub, reason = "shared by the test files")]
 
 mod args;
 mod commands;
@@ -9,8 +10,33 @@ mod config;
 mod parse;
 mod show;
 
+use core::fmt::Write as _;
 use parse::{Item, Step};
-use std::fmt::Write as _;
+use std::path::PathBuf;
+
+fn folder() -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests", "scenarios"].iter().collect()
+}
+
+/// Names and texts of all transcripts, or of those with `SCENARIO` in their names.
+pub fn transcripts() -> Vec<(String, String)> {
+    let wanted = std::env::var("SCENARIO").unwrap_or_default();
+    let files = std::fs::read_dir(folder()).unwrap();
+    let names = files.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> =
+        names.filter(|name| name.ends_with(".txt") && name.contains(&wanted)).collect();
+    names.sort();
+    let read = |name: String| {
+        let text = std::fs::read_to_string(folder().join(&name)).unwrap();
+        (name, text)
+    };
+    names.into_iter().map(read).collect()
+}
+
+/// Puts another text in the place of a transcript.
+pub fn rewrite(name: &str, text: &str) {
+    std::fs::write(folder().join(name), text).unwrap();
+}
 
 /// What a transcript should say, given what the nodes do today.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 //! A cluster whose every step is in the test's hand: who polls, whose disk is done, which message
 //! arrives. It keeps an account of all that happens.
 
-mod network;
+pub mod network;
 mod preload;
 
-pub use network::{Link, Network, between};
+pub use network::{Link, Network};
 
 use super::{GROUP, fold, identity};
 use raftcore::{
@@ -266,6 +266,16 @@ impl Lab {
         let mut node = Node::new(host.config.clone(), stored, LogIndex(applied)).unwrap();
         node.tick(Tick(host.now));
         host.node = Some(node);
+    }
+
+    /// Time passes until all nodes may vote; nobody's election timeout is over by then.
+    pub fn wait_after_start(&mut self) {
+        for id in self.ids() {
+            let ticks = self.host(id).config.election_ticks_min;
+            let deadline = self.node(id).deadline();
+            assert!(deadline > Some(Tick(ticks.into())), "choose another seed: {deadline:?}");
+            self.tick(id, ticks.into());
+        }
     }
 
     /// A node dies with everything durable, and starts again.

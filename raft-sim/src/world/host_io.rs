@@ -329,9 +329,9 @@ impl World {
     /// The host starts its node from the disk.
     pub(super) fn restart(&mut self, host: usize) -> Checked {
         let record = self.trace.is_some();
-        let disk = &self.hosts[host].disk;
-        let mut stored = disk.read(&mut self.rng)?;
-        let mut start = record.then(|| Start::Stored(disk.checkpoint()));
+        let (mut stored, records) = self.hosts[host].disk.read(&mut self.rng)?;
+        let mut start =
+            record.then(|| Start::Stored(records.iter().map(|record| record.to_vec()).collect()));
         if stored.is_empty() {
             let (identity, membership) = (Self::identity(host), self.plan.membership.clone());
             stored = Stored::found(identity, membership.clone());

@@ -4,7 +4,7 @@ mod host_io;
 mod recover;
 mod trouble;
 
-pub use recover::{RECOVERY_ELECTIONS, TICKS_PER_ENTRY};
+pub use recover::{RECOVERY_ELECTIONS, TICKS_PER_PIECE};
 
 use raftcore::{EntryId, Event as Notice, GroupId, Identity, LogIndex, Node, NodeId, RoleName};
 
@@ -77,7 +77,7 @@ impl World {
                 driver: None,
                 view: View { role: RoleName::Follower, term: 0, commit: 0, applied: 0, last: 0 },
                 life: 0,
-                disk: Disk::new(host, plan.codec, plan.journal),
+                disk: Disk::new(host, plan.codec, plan.refolds, record),
                 clock: Clock::new(0, 0, 1000),
                 habits: Habits::calm(&mut rng),
                 paused_until: 0,

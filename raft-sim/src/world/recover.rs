@@ -5,11 +5,11 @@ use raftcore::{EntryId, LogIndex};
 use super::{Checked, Property, UNITS_PER_TICK, World, broken, note};
 use crate::weather::LATE_MAX;
 
-/// Longest recovery, in longest election timeouts; [`TICKS_PER_ENTRY`] come on top.
-pub const RECOVERY_ELECTIONS: u64 = 20;
-/// Ticks of recovery allowed for each entry that the node furthest behind lacks: a leader may send
-/// single entries, one at a time.
-pub const TICKS_PER_ENTRY: u64 = 3;
+/// Longest recovery, in longest election timeouts; [`TICKS_PER_PIECE`] come on top.
+pub const RECOVERY_ELECTIONS: u64 = 10;
+/// Ticks of recovery allowed for each append, or write, in which the node furthest behind gets what
+/// it lacks: tight limits make that one per entry, and a full node asks for a pause after each.
+pub const TICKS_PER_PIECE: u64 = 8;
 
 impl World {
     /// Stops all faults and waits for the cluster to be well again.
@@ -26,10 +26,8 @@ impl World {
             self.advance()?;
         }
         let begin = self.now;
-        let longest = self.hosts.iter().map(|host| host.view.last).max().unwrap_or(0);
-        let shortest = self.hosts.iter().map(|host| host.view.last).min().unwrap_or(0);
-        let behind = (longest - shortest) * TICKS_PER_ENTRY * UNITS_PER_TICK;
-        let end = begin + RECOVERY_ELECTIONS * election_max + behind;
+        let ticks = TICKS_PER_PIECE * self.pieces_behind();
+        let end = begin + RECOVERY_ELECTIONS * election_max + ticks * UNITS_PER_TICK;
         let mut fresh = None;
         loop {
             let next = self.now + UNITS_PER_TICK;
@@ -44,6 +42,16 @@ impl World {
                 return self.stuck(fresh, (self.now - begin) / UNITS_PER_TICK);
             }
         }
+    }
+
+    /// How many appends, or writes, it takes to give the node furthest behind what it lacks.
+    fn pieces_behind(&self) -> u64 {
+        let lasts = || self.hosts.iter().map(|host| host.view.last);
+        let lacks = lasts().max().unwrap_or(0) - lasts().min().unwrap_or(0);
+        let config = &self.plan.configs[0];
+        let piece = config.max_append_bytes.min(config.max_write_bytes) as u64;
+        let entry_max = self.plan.payload_max + 32;
+        (lacks * entry_max / piece + 1).min(lacks)
     }
 
     /// Whether a fresh proposal is applied everywhere and all logs are equal; makes the proposal.
@@ -77,6 +85,15 @@ impl World {
     fn settle(&mut self) -> Checked {
         note!(self, "recovered");
         let lives: Vec<u32> = self.hosts.iter().map(|host| host.life).collect();
+        for (host, state) in self.hosts.iter().enumerate() {
+            let Some(driver) = &state.driver else { continue };
+            let status = driver.node.status();
+            let left = (status.uncommitted_bytes, status.undurable_bytes);
+            if left != (0, 0) {
+                let detail = format!("at rest it counts {left:?} bytes as uncommitted, undurable");
+                return broken(Property::BoundedResources, host, detail);
+            }
+        }
         let checks = &self.checks;
         checks.clients.settled(&lives, |index: LogIndex| {
             let committed = index.0 <= checks.committed();

@@ -58,7 +58,7 @@ fn clippy(shell: &mut Shell) -> Result<Outcome> {
     let core = ["-p", "raftcore", "--features", "put-back,inspect"];
     let simulator = ["-p", "raftcore-sim", "--features", "put-back"];
     for packages in [&["--workspace"][..], &core, &simulator] {
-        let mut command = cargo(["clippy", "--all-targets", "--locked"]);
+        let mut command = cargo(["clippy", "--all-targets", "--locked", "--keep-going"]);
         shell.run(command.args(packages).args(["--", "-D", "warnings"]))?;
     }
     Ok(Passed)

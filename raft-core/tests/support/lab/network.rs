@@ -84,6 +84,11 @@ impl Network {
         self.cut.insert(link);
     }
 
+    /// From now on messages between these nodes and those others are lost.
+    pub fn cut_off(&mut self, some: &[u64], others: &[u64]) {
+        between(some, others).into_iter().for_each(|link| self.cut(link));
+    }
+
     pub fn hold(&mut self, link: Link) {
         self.held.insert(link);
     }
