@@ -138,6 +138,7 @@ impl Node {
 impl Node {
     fn without_counters(&self) -> Self {
         let mut node = self.clone();
+        node.quiet = false;
         node.shared.counters = Counters::default();
         node.shared.mail.forget_merged();
         node

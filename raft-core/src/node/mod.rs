@@ -1,6 +1,7 @@
 //! The node: public inputs, the term rule, the transitions, the order of outputs.
 
 mod getters;
+mod poll;
 mod receive;
 mod transition;
 
@@ -13,7 +14,7 @@ use crate::error::{Misuse, Refused, RejectedMessage, StartError};
 use crate::input::{Answer, Chunk, Input, Unavailable};
 use crate::membership::MembershipChange;
 use crate::message::Message;
-use crate::output::{HaltReason, Output, ReadConsistency};
+use crate::output::{HaltReason, ReadConsistency};
 use crate::rng::Rng;
 use crate::role::follower::Follower;
 use crate::role::leader::Leader;
@@ -43,6 +44,8 @@ pub struct Node {
     role: Role,
     halted: Option<HaltReason>,
     halt_reported: bool,
+    /// Polled to the end, and nothing was put in since: there is no output.
+    quiet: bool,
 }
 
 impl Node {
@@ -105,7 +108,7 @@ impl Node {
             proposals: Default::default(),
         };
         let role = Role::Follower(Follower::default());
-        Ok(Self { shared, role, halted: None, halt_reported: false })
+        Ok(Self { shared, role, halted: None, halt_reported: false, quiet: false })
     }
 
     /// Says what time it is: absolute, monotonic; an earlier tick is ignored, coarse steps are fine.
@@ -119,6 +122,7 @@ impl Node {
             return count(&mut self.shared.counters.earlier_ticks);
         }
         self.shared.now = Some(now);
+        self.quiet = false;
         if self.shared.votes_from == NOT_BEFORE_FIRST_TICK {
             self.shared.votes_from = now.plus(self.shared.config.election_ticks_min.into());
         }
@@ -137,6 +141,7 @@ impl Node {
     /// # Errors
     /// [`RejectedMessage`] if no honest peer can have sent it; nothing is adopted then.
     pub fn receive(&mut self, message: Message) -> Result<(), RejectedMessage> {
+        self.quiet = false;
         let result = self.receive_checked(message);
         if result.is_err() {
             count(&mut self.shared.counters.rejected_messages);
@@ -151,6 +156,7 @@ impl Node {
     /// # Errors
     /// [`Refused`] if this node does not lead, is busy, has halted, or the payload is too large.
     pub fn propose(&mut self, payload: &[u8]) -> Result<EntryId, Refused> {
+        self.quiet = false;
         let result = self.try_propose(payload);
         self.counted(result)
     }
@@ -172,6 +178,7 @@ impl Node {
     /// [`Refused`] if this node does not lead, a change is under way, the change was computed from
     /// another membership than the current one, or the wished-for one cannot be.
     pub fn propose_membership(&mut self, change: MembershipChange) -> Result<EntryId, Refused> {
+        self.quiet = false;
         let result = self.refuse_if_halted().and_then(|()| match &mut self.role {
             Role::Leader(leader) => leader.propose_membership(&mut self.shared, change),
             _ => Err(Refused::NotLeader { leader: self.leader() }),
@@ -187,6 +194,7 @@ impl Node {
     /// # Errors
     /// [`Refused`] if no leader is known, too many reads are under way, or the node has halted.
     pub fn read(&mut self, id: ReadId, consistency: ReadConsistency) -> Result<(), Refused> {
+        self.quiet = false;
         let result = self.try_read(id, consistency);
         self.counted(result)
     }
@@ -218,6 +226,7 @@ impl Node {
     /// # Errors
     /// [`Refused`] if this node does not lead, the other has no vote, or another handover runs.
     pub fn transfer_leadership(&mut self, to: NodeId) -> Result<(), Refused> {
+        self.quiet = false;
         let result = self.refuse_if_halted().and_then(|()| match &mut self.role {
             Role::Leader(leader) => leader.transfer(&self.shared, to),
             _ => Err(Refused::NotLeader { leader: self.leader() }),
@@ -230,6 +239,7 @@ impl Node {
     /// # Errors
     /// [`Refused`] if this node does not lead or has halted.
     pub fn step_down(&mut self) -> Result<(), Refused> {
+        self.quiet = false;
         let result = self.refuse_if_halted().and_then(|()| match &self.role {
             Role::Leader(_) => Ok(()),
             _ => Err(Refused::NotLeader { leader: self.leader() }),
@@ -252,6 +262,7 @@ impl Node {
     /// # Errors
     /// [`Refused`] if this node has no vote or may not use it yet, or hears a leader.
     pub fn campaign(&mut self) -> Result<(), Refused> {
+        self.quiet = false;
         self.refuse_if_halted()?;
         let shared = &self.shared;
         let voter = shared.memberships.current().is_voter(shared.me());
@@ -288,6 +299,7 @@ impl Node {
     /// # Errors
     /// [`Misuse`] if the write was never handed out, or the node has halted.
     pub fn persisted(&mut self, write: WriteId) -> Result<(), Misuse> {
+        self.quiet = false;
         self.misuse_if_halted()?;
         let shared = &mut self.shared;
         let incarnation = shared.hard_state.incarnation;
@@ -309,6 +321,7 @@ impl Node {
     /// # Errors
     /// [`Misuse`] if the entry was not handed out for `Apply`, or the node has halted.
     pub fn applied(&mut self, index: LogIndex) -> Result<(), Misuse> {
+        self.quiet = false;
         self.misuse_if_halted()?;
         let handed_out = self.shared.delivered;
         if index > handed_out {
@@ -358,81 +371,6 @@ impl Node {
         self.halt(HaltReason::StorageFailed);
     }
 
-    /// The next duty, or `None` when there is nothing to do for now.
-    ///
-    /// What may leave before the disk is done comes first, then writes, then what waited for them.
-    #[must_use = "an output is a duty: carry it out"]
-    pub fn poll_output(&mut self) -> Option<Output> {
-        if let Some(reason) = &self.halted {
-            let first = !core::mem::replace(&mut self.halt_reported, true);
-            return first.then(|| Output::Halted(reason.clone()));
-        }
-        let shared = &mut self.shared;
-        let message = match &mut self.role {
-            Role::Leader(leader) => leader.poll(shared),
-            Role::Candidate(candidate) => candidate.poll(shared),
-            Role::Follower(follower) => follower.poll(shared),
-        };
-        if let Some(message) = message {
-            return Some(Output::Send(message));
-        }
-        if shared.mail.len() > 0
-            && let Some(message) = shared.mail.take(shared.durability.durable())
-        {
-            return Some(Output::Send(message));
-        }
-        if shared.may_write() {
-            let (state, max_bytes) = (shared.hard_state, shared.config.max_write_bytes);
-            let write = shared.durability.next_write(state, &mut shared.log, max_bytes, shared.now);
-            return Some(Output::Persist(write));
-        }
-        if let Some(committed) = shared.deliver() {
-            if let Role::Leader(leader) = &mut self.role {
-                leader.on_delivered(&committed.entries);
-            }
-            return Some(Output::Apply(committed));
-        }
-        let answer = shared.reads.poll(shared.applied).or_else(|| shared.proposals.poll());
-        answer.or_else(|| shared.events.pop_front().map(Output::Event))
-    }
-
-    /// Whether [`poll_output`](Self::poll_output) would give something.
-    #[must_use]
-    pub fn has_output(&self) -> bool {
-        if self.halted.is_some() {
-            return !self.halt_reported;
-        }
-        let shared = &self.shared;
-        shared.may_write()
-            || shared.delivered < shared.deliverable()
-            || !shared.events.is_empty()
-            || shared.reads.has_output(shared.applied)
-            || shared.proposals.has_output()
-            || shared.mail.has(shared.durability.durable())
-            || match &self.role {
-                Role::Leader(leader) => leader.has_message(shared),
-                Role::Candidate(candidate) => candidate.has_message(shared),
-                Role::Follower(follower) => follower.has_message(shared),
-            }
-    }
-
-    /// When the next timer fires: nothing happens by itself before, an idle host may sleep until
-    /// then.
-    ///
-    /// Tick 0 before the first tick: say what time it is. `None` while only the disk is awaited,
-    /// and once halted.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Tick> {
-        match (&self.halted, self.shared.now) {
-            (Some(_), _) => None,
-            (None, None) => Some(Tick(0)),
-            (None, Some(_)) => {
-                let timers = [self.role.deadline(), self.shared.reads.deadline()];
-                timers.into_iter().flatten().min()
-            }
-        }
-    }
-
     /// Any input, completion or poll as a value: the methods and this are the same door.
     pub fn input(&mut self, input: Input) -> Answer {
         match input {
@@ -472,6 +410,7 @@ impl Node {
 
     fn halt(&mut self, reason: HaltReason) {
         if self.halted.is_none() {
+            self.quiet = false;
             self.halted = Some(reason);
         }
     }
