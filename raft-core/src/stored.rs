@@ -288,7 +288,7 @@ fn check_entries(log: &Log, write: &Write, term: Term) -> Result<Option<Point>, 
         return Err(gap);
     }
     let before = log.point(end).ok_or(gap)?;
-    let after = Log::verify(log.group(), before, entries)?;
+    let after = Log::verify(log.group(), before, entries)?.end;
     if after.id.term > term {
         return Err(StoredError::EntryFromFuture { entry: after.id, term });
     }

@@ -32,6 +32,15 @@ pub(crate) struct Point {
     pub(crate) checksum: Checksum,
 }
 
+/// What a run was found to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Verified {
+    /// Its last entry, or the one before it.
+    pub(crate) end: Point,
+    /// Some of its entries set memberships.
+    pub(crate) memberships: bool,
+}
+
 /// The log.
 ///
 /// 1. `sealed`, `runs` and `open` hold consecutive entries from `base + 1` to `last`.
@@ -343,8 +352,9 @@ impl Log {
         group: GroupId,
         before: Point,
         entries: &Entries,
-    ) -> Result<Point, EntriesError> {
+    ) -> Result<Verified, EntriesError> {
         let mut end = before;
+        let mut memberships = false;
         for entry in entries {
             if entry.id.term < end.id.term {
                 return Err(EntriesError::TermFalls { index: entry.id.index });
@@ -354,8 +364,9 @@ impl Log {
                 return Err(EntriesError::Checksum { index: entry.id.index });
             }
             end = Point { id: entry.id, checksum: expected };
+            memberships |= entry.kind == EntryKind::Membership;
         }
-        Ok(end)
+        Ok(Verified { end, memberships })
     }
 }
 

@@ -5,7 +5,7 @@ use super::Transition;
 use crate::durability::Claim;
 use crate::entries::Checksum;
 use crate::error::RejectedMessage;
-use crate::log::{Log, Point};
+use crate::log::{Log, Point, Verified};
 use crate::message::{
     Append, AppendOutcome, AppendReply, Body, Commit, Heartbeat, HeartbeatReply, Message,
     ReadIndex, ReadIndexReply,
@@ -43,8 +43,8 @@ pub(crate) struct Follower {
 pub(crate) enum Checked {
     /// The previous entry is missing or of another term.
     Conflict { hint: EntryId },
-    /// It fits: the first `known` entries are here already, the rest end in `end`.
-    Fits { known: u32, end: Point },
+    /// It fits: the first `known` entries are here already, the rest are new.
+    Fits { known: u32, run: Verified },
 }
 
 /// Compares an append with the log (Raft 5.3, Log Matching) without changing anything.
@@ -58,7 +58,7 @@ pub(crate) fn check(
     append: &Append,
 ) -> Result<Checked, RejectedMessage> {
     let prev = append.prev;
-    let end = verify(log, term, append)?;
+    let run = verify(log, term, append)?;
     if prev.index > log.last_index() {
         return Ok(Checked::Conflict { hint: log.last_within(prev.index, prev.term) });
     }
@@ -75,11 +75,11 @@ pub(crate) fn check(
         return Err(RejectedMessage::Diverged { at: here.id });
     }
     let known = known(log, commit, append)?;
-    Ok(Checked::Fits { known, end })
+    Ok(Checked::Fits { known, run })
 }
 
 /// Checks that the entries follow each other, their predecessor and the message's term.
-fn verify(log: &Log, term: Term, append: &Append) -> Result<Point, RejectedMessage> {
+fn verify(log: &Log, term: Term, append: &Append) -> Result<Verified, RejectedMessage> {
     let prev = append.prev;
     let sequence = RejectedMessage::Sequence { prev, term };
     let fits =
@@ -88,8 +88,8 @@ fn verify(log: &Log, term: Term, append: &Append) -> Result<Point, RejectedMessa
         return Err(sequence);
     }
     let before = Point { id: prev, checksum: append.prev_checksum };
-    let end = Log::verify(log.group(), before, &append.entries)?;
-    if end.id.term > term { Err(sequence) } else { Ok(end) }
+    let verified = Log::verify(log.group(), before, &append.entries)?;
+    if verified.end.id.term > term { Err(sequence) } else { Ok(verified) }
 }
 
 /// How many of the first entries are in the log already.
@@ -184,7 +184,8 @@ impl Follower {
                 let outcome = AppendOutcome::Conflict { prev: append.prev.index, hint };
                 reply(shared, from, self.session, outcome);
             }
-            Checked::Fits { known, end } => {
+            Checked::Fits { known, run } => {
+                let end = run.end;
                 let news = (known as usize) < append.entries.len();
                 if news && !has_room(shared) {
                     count(&mut shared.counters.not_now);
@@ -192,7 +193,7 @@ impl Follower {
                     return reply(shared, from, self.session, outcome);
                 }
                 if news {
-                    store(shared, append, known, end);
+                    store(shared, append, known, run);
                 } else if put_back!(TruncateWithoutConflict)
                     && end.id.index < shared.log.last_index()
                 {
@@ -321,15 +322,17 @@ fn has_room(shared: &Shared) -> bool {
     bytes == 0 || bytes < shared.config.max_undurable_bytes
 }
 
-fn store(shared: &mut Shared, append: &Append, known: u32, end: Point) {
+fn store(shared: &mut Shared, append: &Append, known: u32, run: Verified) {
     let new = append.entries.skip(known);
     if new.first() <= shared.log.last_index() {
         shared.truncate(new.first());
     }
-    shared.log.extend(&new, end);
+    shared.log.extend(&new, run.end);
     shared.durability.appended(new.bytes().len());
-    new.memberships()
-        .for_each(|(index, membership)| shared.memberships.appended(index, membership));
+    if run.memberships {
+        let memberships = &mut shared.memberships;
+        new.memberships().for_each(|(index, membership)| memberships.appended(index, membership));
+    }
 }
 
 /// Answers an append with something other than success; it waits for its term only.
