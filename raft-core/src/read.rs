@@ -36,6 +36,9 @@ pub(crate) struct Reads {
     open: Vec<Read>,
     /// When the first of them times out.
     deadline: Option<Tick>,
+    /// The newest question to a leader that was sent; never used twice in a life, whatever roles
+    /// come and go, so that a late answer fits no later question.
+    asked: u64,
 }
 
 impl Reads {
@@ -45,6 +48,26 @@ impl Reads {
 
     pub(crate) const fn deadline(&self) -> Option<Tick> {
         self.deadline
+    }
+
+    /// The question that reads arriving now wait for.
+    pub(crate) const fn next_question(&self) -> u64 {
+        self.asked.saturating_add(1)
+    }
+
+    /// The question to send now: the newest that a read waits for.
+    pub(crate) fn question(&mut self) -> Option<u64> {
+        self.asked = self.asked.max(self.asking()?);
+        Some(self.asked)
+    }
+
+    /// A leader answered the questions up to `token`. Says whether they were ever sent.
+    pub(crate) fn answered(&mut self, token: u64, index: LogIndex) -> bool {
+        let sent = token <= self.asked;
+        if sent {
+            self.confirm(token, index);
+        }
+        sent
     }
 
     /// Takes a read that waits for the answer to `token`.

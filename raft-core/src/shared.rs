@@ -157,15 +157,15 @@ impl Shared {
         let entries = self.log.slice(self.delivered.next(), upto, self.config.max_apply_bytes);
         self.delivered = entries.last();
         self.proposals.applied(self.delivered);
-        self.notice_membership(entries.first());
+        self.notice_memberships(entries.first());
         Some(Committed { entries })
     }
 
     /// A change is over when its final entry is handed out.
-    fn notice_membership(&mut self, first: LogIndex) {
-        let index = self.memberships.index();
-        if index >= first && index <= self.delivered && !self.memberships.current().is_joint() {
-            self.notice(Event::MembershipChanged { index });
+    fn notice_memberships(&mut self, first: LogIndex) {
+        if self.memberships.index() >= first {
+            let settled = self.memberships.settled(first, self.delivered);
+            settled.into_iter().for_each(|index| self.notice(Event::MembershipChanged { index }));
         }
     }
 

@@ -208,3 +208,62 @@ fn a_handover_ends_the_lease_of_the_term() {
     let outputs = drain(cluster.node(1));
     assert!(outputs.iter().all(|output| matches!(output, Output::Send(_))), "{outputs:?}");
 }
+
+#[test]
+fn a_late_answer_to_an_earlier_question_confirms_no_later_read() {
+    let mut cluster = led_by_1(2);
+    cluster.node(3).read(ReadId(1), FRESH).unwrap();
+    let question = cluster.carry_out(2).remove(0);
+    cluster.deliver(question);
+    let round = cluster.carry_out(0);
+    round.into_iter().for_each(|message| cluster.deliver(message));
+    for message in cluster.carry_out(1) {
+        cluster.deliver(message);
+    }
+    let answer = cluster.carry_out(0);
+    let late = answer.into_iter().find(|message| message.kind() as u8 == 13).unwrap();
+    cluster.cut_off = vec![3];
+    for _ in 0..45 {
+        cluster.now += 1;
+        let now = Tick(cluster.now);
+        cluster.node(3).tick(now);
+        cluster.settle();
+    }
+    assert_eq!(cluster.node(3).role(), RoleName::PreCandidate);
+    cluster.node(1).propose(b"acknowledged").unwrap();
+    cluster.settle();
+    cluster.cut_off.clear();
+    let now = Tick(cluster.now);
+    cluster.node(1).tick(now);
+    let beats = cluster.carry_out(0);
+    let beat = beats.into_iter().find(|message| message.to() == NodeId(3)).unwrap();
+    cluster.deliver(beat);
+    assert_eq!(cluster.node(3).role(), RoleName::Follower);
+    cluster.reads.clear();
+    cluster.node(3).read(ReadId(2), FRESH).unwrap();
+    drop(drain(cluster.node(3)));
+    cluster.deliver(late);
+    cluster.carry_out(2);
+    assert_eq!(cluster.reads, [], "the answer is to an earlier question");
+}
+
+#[test]
+fn a_sole_voter_reads_once_its_term_is_committed() {
+    let mut node = support::founded(1, [1]);
+    node.tick(Tick(1));
+    node.campaign().unwrap();
+    let elected = drain(&mut node);
+    let Output::Persist(write) = &elected[0] else { panic!("{elected:?}") };
+    node.persisted(write.id).unwrap();
+    node.read(ReadId(1), FRESH).unwrap();
+    let opened = drain(&mut node);
+    let write = opened.iter().find_map(|output| match output {
+        Output::Persist(write) => Some(write.id),
+        _ => None,
+    });
+    node.persisted(write.unwrap()).unwrap();
+    let done = drain(&mut node);
+    let Some(Output::Apply(committed)) = done.first() else { panic!("{done:?}") };
+    node.applied(committed.last()).unwrap();
+    assert_eq!(drain(&mut node), [Output::ReadReady(ReadId(1))]);
+}

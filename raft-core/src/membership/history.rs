@@ -36,6 +36,14 @@ impl Memberships {
         self.changes.push((index, membership));
     }
 
+    /// The entries from `first` to `last` that set a membership other than a joint one.
+    pub(crate) fn settled(&self, first: LogIndex, last: LogIndex) -> Vec<LogIndex> {
+        let within = |&&(index, ref membership): &&(LogIndex, Membership)| {
+            (first..=last).contains(&index) && !membership.is_joint()
+        };
+        self.changes.iter().filter(within).map(|&(index, _)| index).collect()
+    }
+
     /// The log lost `from` and everything after. Says whether another membership holds now.
     pub(crate) fn truncated(&mut self, from: LogIndex) -> bool {
         let before = self.changes.len();

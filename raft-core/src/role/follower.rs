@@ -30,8 +30,6 @@ pub(crate) struct Follower {
     verified: LogIndex,
     /// The largest index confirmed in this session.
     confirmed: LogIndex,
-    /// The newest question for a read index that was sent.
-    asked: u64,
     /// A question is to be sent, or sent again.
     ask_due: bool,
     /// The leader asked, so answer even if there is no news.
@@ -249,27 +247,25 @@ impl Follower {
     /// Takes a read: asks the leader how far it must be applied (thesis 6.4).
     pub(crate) fn on_read(&mut self, shared: &mut Shared, id: ReadId) {
         let deadline = shared.read_deadline();
-        let token = self.asked.saturating_add(1);
+        let token = shared.reads.next_question();
         shared.reads.ask(id, token, deadline);
         self.ask_due = true;
     }
 
     pub(crate) fn on_read_index_reply(&mut self, shared: &mut Shared, reply: ReadIndexReply) {
         let same_life = reply.incarnation == shared.hard_state.incarnation.0;
-        match reply.index {
-            Some(index) if same_life && reply.token <= self.asked => {
-                shared.reads.confirm(reply.token, index);
-            }
-            _ => count(&mut shared.counters.unexpected_replies),
+        let answered = |index| same_life && shared.reads.answered(reply.token, index);
+        if !reply.index.is_some_and(answered) {
+            count(&mut shared.counters.unexpected_replies);
         }
     }
 
-    fn question(&mut self, shared: &Shared) -> Option<Message> {
+    fn question(&mut self, shared: &mut Shared) -> Option<Message> {
         let leader = self.leader.filter(|_| self.ask_due)?;
         self.ask_due = false;
-        self.asked = self.asked.max(shared.reads.asking()?);
+        let token = shared.reads.question()?;
         let incarnation = shared.hard_state.incarnation.0;
-        let body = Body::ReadIndex(ReadIndex { incarnation, token: self.asked });
+        let body = Body::ReadIndex(ReadIndex { incarnation, token });
         Some(shared.message(leader, body))
     }
 
@@ -303,7 +299,7 @@ impl Follower {
     }
 
     /// The reply to the appends of this session, once what it confirms is durable.
-    pub(crate) fn poll(&mut self, shared: &Shared) -> Option<Message> {
+    pub(crate) fn poll(&mut self, shared: &mut Shared) -> Option<Message> {
         if !self.has_reply(shared) {
             return self.question(shared);
         }

@@ -96,6 +96,7 @@ impl Leader {
         }
         if now >= self.heartbeat_at {
             self.begin_round(shared, now);
+            self.confirm_reads(shared, self.rounds.token());
         }
         Transition::Stay
     }
@@ -245,7 +246,7 @@ impl Leader {
         if reached > shared.commit && (own_term || put_back!(CommitOfEarlierTerms)) {
             shared.commit = reached;
             self.cursor = 0;
-            self.confirm_reads(shared, 0);
+            self.confirm_reads(shared, self.rounds.token());
             self.continue_change(shared);
         }
     }
