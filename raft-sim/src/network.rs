@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use raftcore::{Message, MessageKind};
 
-use crate::config::NODES;
+use crate::config::{NODES, OUTSIDERS_MAX};
 use crate::faults::{FaultCounts, FaultKind};
 use crate::property::{Checked, Property, broken};
 use crate::queue::UNITS_PER_TICK;
 use crate::rng::Rng;
 use crate::weather::Weather;
 
-const HOSTS: usize = *NODES.end();
+const HOSTS: usize = *NODES.end() + OUTSIDERS_MAX;
 /// Old messages kept so that some come back.
 const ARCHIVE: usize = 96;
 
@@ -217,6 +217,11 @@ impl Network {
     /// Holds back what is sent over the link until then.
     pub(crate) fn clog(&mut self, from: usize, to: usize, until: u64) {
         self.links[from][to].clogged_until = until;
+    }
+
+    /// Whether some link is cut.
+    pub(crate) fn has_cuts(&self) -> bool {
+        self.links.iter().flatten().any(|link| link.cut)
     }
 
     /// Mends all cuts.

@@ -24,11 +24,14 @@ pub(crate) enum Action {
     Replay,
     FailSync,
     Campaign,
+    Transfer,
+    StepDown,
+    Change,
     NewHabits,
 }
 
 impl Action {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 20] = [
         Self::Crash,
         Self::CrashLeader,
         Self::CrashAtOutput,
@@ -45,6 +48,9 @@ impl Action {
         Self::Replay,
         Self::FailSync,
         Self::Campaign,
+        Self::Transfer,
+        Self::StepDown,
+        Self::Change,
         Self::NewHabits,
     ];
 }
@@ -143,6 +149,9 @@ impl Weather {
             some(700, &[2, 10]),
             some(400, &[1, 2]),
             some(300, &[1]),
+            some(500, &[1, 4]),
+            some(300, &[1]),
+            some(800, &[3, 10, 20]),
             1,
         ];
         Self {

@@ -1,6 +1,7 @@
 //! Things that go wrong: crashes, cuts, clogs, pauses, old messages, failing disks.
 
-use super::{Checked, Event, FaultKind, UNITS_PER_TICK, Weather, World, note};
+use super::{Checked, Event, FaultKind, UNITS_PER_TICK, Weather, Wish, World, note};
+use crate::check::is_quorum;
 use crate::weather::Action;
 
 impl World {
@@ -20,7 +21,12 @@ impl World {
     }
 
     pub(super) fn new_habits(&mut self, host: usize) {
-        let habits = self.weather.habits(&mut self.rng);
+        let mut habits = self.weather.habits(&mut self.rng);
+        let config = &self.plan.configs[host];
+        if let (true, Some(drift)) = (habits.rate != 1000, config.lease_drift_ticks) {
+            let off = u64::from(1000 * drift / (2 * config.election_ticks_min));
+            habits.rate = self.rng.pick(&[1000 - off, 1000 + off]);
+        }
         let state = &mut self.hosts[host];
         state.clock.read(self.now);
         state.clock.rate = habits.rate;
@@ -67,7 +73,11 @@ impl World {
             Action::IsolateLeader => {
                 self.isolate(leader);
                 let wishes = self.rng.below(12);
-                return self.wish(leader, wishes);
+                self.wish(leader, Wish::Write, wishes)?;
+                self.wish_soon(leader, Wish::Read, wishes, 30);
+                if self.plan.changes && self.rng.chance(400) {
+                    self.wish(leader, Wish::Change, 1)?;
+                }
             }
             Action::Heal => self.network.heal(),
             Action::ClogLink => {
@@ -84,7 +94,14 @@ impl World {
             Action::PauseLeader => self.pause(leader),
             Action::Replay => self.replay(),
             Action::FailSync => self.hosts[host].disk.fails = true,
-            Action::Campaign => return self.campaign(host),
+            Action::Campaign => return self.wish(host, Wish::Campaign, 1),
+            Action::Transfer => return self.wish(leader, Wish::Transfer, 1),
+            Action::StepDown => return self.wish(leader, Wish::StepDown, 1),
+            Action::Change if self.plan.changes => {
+                let host = if self.rng.chance(900) { leader } else { host };
+                return self.wish(host, Wish::Change, 1);
+            }
+            Action::Change => {}
             Action::NewHabits => self.new_habits(host),
         }
         Ok(())
@@ -92,9 +109,11 @@ impl World {
 
     /// Whether the cluster keeps a quorum without the host; now and then it need not.
     fn affordable(&mut self, host: usize) -> bool {
-        let up = self.hosts.iter().filter(|host| host.driver.is_some()).count();
-        let count = self.hosts.len();
-        self.hosts[host].driver.is_some() && (up > count / 2 + 1 || self.rng.chance(250))
+        let newest = self.hosts.iter().enumerate().max_by_key(|(_, host)| host.view.membership);
+        let membership = self.checks.membership(newest.map_or(host, |(newest, _)| newest));
+        let up = |at: usize| at != host && self.hosts[at].driver.is_some();
+        let enough = is_quorum(membership, up);
+        self.hosts[host].driver.is_some() && (enough || self.rng.chance(250))
     }
 
     fn crash_if_affordable(&mut self, host: usize) -> Checked {
@@ -209,8 +228,14 @@ impl World {
         }
     }
 
-    /// A new leader hears what was said to it in earlier terms.
+    /// A new leader is asked for much at once, and hears what was said to it in earlier terms.
     pub(super) fn greet_leader(&mut self, host: usize) {
+        if self.weather.rough && self.rng.chance(300) {
+            self.wish_soon(host, Wish::Read, 3, 2);
+            if self.plan.changes {
+                self.wish_soon(host, Wish::Change, 1, 2);
+            }
+        }
         if self.weather.rough && self.rng.chance(self.weather.stale_greetings) {
             for _ in 0..self.rng.between(4, 12) {
                 self.replay_of_old_term(Some(host), 12);
@@ -225,16 +250,17 @@ impl World {
         }
     }
 
-    /// A host tells its node to run for leadership.
-    fn campaign(&mut self, host: usize) -> Checked {
-        if self.hosts[host].paused_until > self.now {
-            return Ok(());
+    /// A leader that has named its successor no longer hears anything, and is asked for reads.
+    pub(super) fn outlive_handover(&mut self, host: usize) {
+        if !self.weather.rough || !self.rng.chance(500) {
+            return;
         }
-        self.fresh_clock(host);
-        let Some(driver) = &mut self.hosts[host].driver else { return Ok(()) };
-        driver.campaign();
-        self.observe(host)?;
-        self.poll_soon(host)
+        self.counts[FaultKind::OutlivedTransfer] += 1;
+        for peer in (0..self.hosts.len()).filter(|&peer| peer != host) {
+            self.network.sever(peer, host);
+        }
+        self.cut(FaultKind::OneWayPartition);
+        self.wish_soon(host, Wish::Read, 8, 16);
     }
 
     /// All hosts behave from now on, and look at their clocks.
