@@ -253,7 +253,8 @@ typedef uint32_t raftcore_status;
 
 // How a node behaves. Fill it with `raftcore_config_default`, then change what you want.
 //
-// All nodes of a group should run the same timings; nothing unsafe happens if they do not.
+// All nodes of a group should run the same timings; nothing unsafe happens if they do not,
+// but for lease reads, which rely on it.
 typedef struct raftcore_config {
   // The size of this struct, in bytes, as the caller was compiled. Leave it alone.
   size_t size;

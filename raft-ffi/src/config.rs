@@ -11,7 +11,8 @@ pub const RAFTCORE_NO_LEASES: u32 = u32::MAX;
 
 /// How a node behaves. Fill it with `raftcore_config_default`, then change what you want.
 ///
-/// All nodes of a group should run the same timings; nothing unsafe happens if they do not.
+/// All nodes of a group should run the same timings; nothing unsafe happens if they do not,
+/// but for lease reads, which rely on it.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct raftcore_config {

@@ -70,7 +70,8 @@ class ReadConsistency(StrEnum):
 class Config:
     """How a node behaves. The defaults suit a small cluster at 10 ms a tick.
 
-    All nodes of a group should run the same timings; nothing unsafe happens if they do not.
+    All nodes of a group should run the same timings; nothing unsafe happens if they do not,
+    but for lease reads, which rely on it.
     """
 
     seed: int = 0
