@@ -57,6 +57,9 @@ fn notice(output: &Output) -> Option<String> {
         Output::ReadFailed { id, reason: ReadFailure::LeaderLost } => {
             format!("gives up read {id}: the leader is lost")
         }
+        Output::ReadFailed { id, reason: ReadFailure::TimedOut } => {
+            format!("gives up read {id}: no answer came in time")
+        }
         Output::ReadFailed { id, reason } => format!("gives up read {id}: {reason:?}"),
         Output::ProposalsLost { from, through } => {
             format!("loses its proposals {from} to {through}")
