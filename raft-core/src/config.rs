@@ -14,7 +14,8 @@ pub const MAX_PRIORITY: u32 = 7;
 
 /// How a node behaves. Every field has a default that suits a small cluster at 10 ms a tick.
 ///
-/// All nodes of a group should run the same timings; nothing unsafe happens if they do not.
+/// All nodes of a group should run the same timings. Nothing unsafe happens if they do not, but for
+/// lease reads: see [`lease_drift_ticks`](Self::lease_drift_ticks).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -40,7 +41,8 @@ pub struct Config {
     pub max_apply_bytes: usize,
     /// Appends under way to one peer. Default 256.
     pub max_in_flight_messages: usize,
-    /// Bytes of entries under way to one peer; one append is always allowed. Default 4 MiB.
+    /// Bytes of entries under way to one peer, beyond which no further append leaves; so one append
+    /// more may be under way. Default 4 MiB.
     pub max_in_flight_bytes: usize,
     /// Bytes of entries proposed in this term and not yet handed out for `Apply`; beyond it
     /// proposals are refused with `Busy`. Default 64 MiB.
@@ -55,14 +57,16 @@ pub struct Config {
     /// A read that is not served by then fails, in ticks. Default 100.
     pub read_ticks_max: u32,
     /// Largest difference between two nodes' clocks over an election timeout, in ticks, if lease
-    /// reads are wanted: they rely on it (thesis 6.4.1). Default `None`: no leases.
+    /// reads are wanted: they rely on it (thesis 6.4.1), and on the same `election_ticks_min` on all
+    /// nodes. Default `None`: no leases.
     pub lease_drift_ticks: Option<u32>,
     /// A leader whose disk does not acknowledge a write for so long steps down, in ticks. Default 200.
     pub disk_stall_ticks: u32,
     /// How eager this node is to lead, 0 to [`MAX_PRIORITY`]: each step below waits longer before it
     /// runs. A node that waits longer still runs. Default [`MAX_PRIORITY`].
     pub priority: u32,
-    /// Memory for recent log entries, in bytes. Default 64 MiB.
+    /// Memory for recent log entries, in bytes. Bounds nothing yet: this version keeps all entries.
+    /// Default 64 MiB.
     pub window_bytes: usize,
 }
 

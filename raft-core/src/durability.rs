@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use crate::error::Misuse;
 use crate::log::Log;
-use crate::message::Message;
+use crate::message::{AppendOutcome, AppendReply, Body, Message};
 use crate::output::{SnapshotMeta, Write};
 use crate::types::{HardState, Identity, Incarnation, LogIndex, NodeId, Term, Tick, WriteId};
 
@@ -225,7 +225,15 @@ impl Mail {
         let same = |(_, other): &&mut (Claim, Message)| {
             other.to == message.to && other.kind() == message.kind()
         };
+        let old_term = matches!(
+            message.body,
+            Body::AppendReply(AppendReply { outcome: AppendOutcome::OldTerm, .. })
+        );
         if let Some(place) = self.waiting.iter_mut().find(same) {
+            // What the present leader waits for is worth more than telling an earlier one.
+            if old_term {
+                return;
+            }
             *place = (claim, message);
             self.merged = self.merged.saturating_add(1);
         } else if self.waiting.len() < MAX_MAIL {

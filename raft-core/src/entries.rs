@@ -177,6 +177,10 @@ impl Entries {
         LogIndex(self.first.0.saturating_add(self.count as u64).saturating_sub(1))
     }
 
+    pub(crate) const fn count(&self) -> u32 {
+        self.count
+    }
+
     /// How many entries there are.
     #[must_use]
     pub const fn len(&self) -> usize {

@@ -277,6 +277,9 @@ pub enum StartError {
     /// The configuration cannot work.
     #[error("configuration: {0}")]
     Config(#[from] ConfigError),
+    /// The founding membership cannot be.
+    #[error("founding membership: {0}")]
+    Membership(#[from] MembershipError),
     /// Nothing was ever stored: found or join first.
     #[error("nothing is stored; found a group or join one first")]
     NothingStored,

@@ -39,7 +39,7 @@ pub enum Output {
         /// Why.
         reason: ReadFailure,
     },
-    /// Own proposals that were overwritten: certainly not applied.
+    /// Own proposals in whose place others were committed: certainly not applied.
     ProposalsLost {
         /// The first of them.
         from: EntryId,

@@ -1,6 +1,6 @@
 //! The proposals of this life that have no outcome yet.
 //!
-//! Each ends in exactly one: handed out for `Apply`, or overwritten, or passed by a snapshot.
+//! Each ends in exactly one: handed out for `Apply`, lost to another entry, or passed by a snapshot.
 
 use alloc::collections::VecDeque;
 
@@ -31,31 +31,24 @@ impl Proposals {
         }
     }
 
-    /// Everything up to `index` was handed out for `Apply`.
-    pub(crate) fn applied(&mut self, index: LogIndex) {
+    /// Everything up to `last` is committed and was handed out for `Apply`; `term` is that of a
+    /// committed entry. Only now is it known what became of a proposal: an entry that was overwritten
+    /// here may live on elsewhere, and be committed by a later leader.
+    pub(crate) fn delivered(&mut self, last: LogIndex, term: impl Fn(LogIndex) -> Option<Term>) {
         while let Some(span) = self.open.front_mut()
-            && span.first <= index
+            && span.first <= last
         {
-            if span.last > index {
-                span.first = index.next();
-                return;
+            let (ours, upto) = (Some(span.term), span.last.min(last));
+            if term(span.first) != ours {
+                // Another entry is committed in the place of the first, so none that follows it is.
+                let from = EntryId { term: span.term, index: span.first };
+                self.outcomes.push_back(Output::ProposalsLost { from, through: span.last });
+                self.open.pop_front();
+                continue;
             }
-            self.open.pop_front();
-        }
-    }
-
-    /// Everything from `from` on was overwritten: certainly not applied.
-    pub(crate) fn lost(&mut self, from: LogIndex) {
-        while let Some(span) = self.open.back_mut()
-            && span.last >= from
-        {
-            let first = span.first.max(from);
-            let id = EntryId { term: span.term, index: first };
-            self.outcomes.push_back(Output::ProposalsLost { from: id, through: span.last });
-            if span.first >= from {
-                self.open.pop_back();
-            } else {
-                span.last = from.prev();
+            span.first = if term(upto) == ours { upto.next() } else { span.first.next() };
+            if span.first > span.last {
+                self.open.pop_front();
             }
         }
     }
@@ -77,32 +70,43 @@ mod tests {
         EntryId { term: Term(term), index: LogIndex(index) }
     }
 
+    /// The terms of a committed log, from index 1.
+    fn log(terms: &[u64]) -> impl Fn(LogIndex) -> Option<Term> + '_ {
+        |index| terms.get(usize::try_from(index.0).ok()?.checked_sub(1)?).map(|&term| Term(term))
+    }
+
     #[test]
-    fn a_proposal_that_was_applied_is_not_lost() {
+    fn a_proposal_is_lost_when_another_entry_is_committed_in_its_place() {
         let mut proposals = Proposals::default();
         (3..=9).for_each(|index| proposals.proposed(id(1, index)));
-        proposals.applied(LogIndex(5));
-        proposals.lost(LogIndex(8));
-        let lost = Output::ProposalsLost { from: id(1, 8), through: LogIndex(9) };
+        let committed = log(&[1, 1, 1, 1, 1, 2, 2]);
+        proposals.delivered(LogIndex(4), &committed);
+        assert!(!proposals.has_output());
+        proposals.delivered(LogIndex(7), &committed);
+        let lost = Output::ProposalsLost { from: id(1, 6), through: LogIndex(9) };
         assert_eq!(proposals.poll(), Some(lost));
-        proposals.lost(LogIndex(2));
-        let rest = Output::ProposalsLost { from: id(1, 6), through: LogIndex(7) };
-        assert_eq!(proposals.poll(), Some(rest));
-        proposals.lost(LogIndex(1));
+        proposals.delivered(LogIndex(7), &committed);
         assert_eq!(proposals.poll(), None);
+    }
+
+    #[test]
+    fn proposals_that_are_committed_have_no_other_outcome() {
+        let mut proposals = Proposals::default();
+        (2..=5).for_each(|index| proposals.proposed(id(3, index)));
+        proposals.delivered(LogIndex(5), log(&[3, 3, 3, 3, 3]));
+        proposals.delivered(LogIndex(6), log(&[3, 3, 3, 3, 3, 4]));
+        assert!(!proposals.has_output() && proposals.open.is_empty());
     }
 
     #[test]
     fn proposals_of_two_terms_are_reported_apart() {
         let mut proposals = Proposals::default();
-        proposals.proposed(id(1, 3));
-        proposals.proposed(id(4, 7));
-        proposals.lost(LogIndex(3));
+        proposals.proposed(id(1, 2));
+        proposals.proposed(id(4, 3));
+        proposals.delivered(LogIndex(3), log(&[1, 5, 5]));
         let outputs: [_; 2] = core::array::from_fn(|_| proposals.poll());
-        let newer = Output::ProposalsLost { from: id(4, 7), through: LogIndex(7) };
-        let older = Output::ProposalsLost { from: id(1, 3), through: LogIndex(3) };
-        assert_eq!(outputs, [Some(newer), Some(older)]);
-        proposals.applied(LogIndex(9));
-        assert!(!proposals.has_output());
+        let older = Output::ProposalsLost { from: id(1, 2), through: LogIndex(2) };
+        let newer = Output::ProposalsLost { from: id(4, 3), through: LogIndex(3) };
+        assert_eq!(outputs, [Some(older), Some(newer)]);
     }
 }

@@ -31,12 +31,14 @@ pub enum PutBack {
     LeaseAfterTimeoutNow,
     JointCountsOneQuorum,
     MembershipNotRolledBack,
+    RemovedVoterNeverRuns,
+    OverwrittenMeansLost,
 }
 
 #[cfg(feature = "put-back")]
 impl PutBack {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::CommitOfEarlierTerms,
         Self::VoteBeforeDurable,
         Self::VoteForgottenOnRestart,
@@ -59,6 +61,8 @@ impl PutBack {
         Self::LeaseAfterTimeoutNow,
         Self::JointCountsOneQuorum,
         Self::MembershipNotRolledBack,
+        Self::RemovedVoterNeverRuns,
+        Self::OverwrittenMeansLost,
     ];
 
     /// Puts this bug back in the whole process, or takes all out again.

@@ -43,8 +43,11 @@ pub(crate) struct Peer {
     /// The round of a learner that is to be promoted.
     pub(crate) catch_up: Option<CatchUp>,
     beat_due: bool,
-    /// The token of the last heartbeat, and `next` when it left.
-    beat: (u64, LogIndex),
+    /// A heartbeat whose echo is awaited: its token, and `next` when it left. Its echo or that of a
+    /// later one tells what was lost before; later heartbeats do not replace it, however slow echoes are.
+    watch: Option<(u64, LogIndex)>,
+    /// The peer's log contradicts this one.
+    pub(crate) contradicts: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +85,8 @@ impl Peer {
             lease_from: None,
             catch_up: None,
             beat_due: false,
-            beat: (0, LogIndex(0)),
+            watch: None,
+            contradicts: false,
         }
     }
 
@@ -132,7 +136,7 @@ impl Peer {
             Due::Append => self.append(shared)?,
             Due::Heartbeat => {
                 self.beat_due = false;
-                self.beat = (token, self.next);
+                self.watch = self.watch.or(Some((token, self.next)));
                 let commit = self.tell_commit(shared);
                 let (session, matched) = (self.session, self.matched);
                 Body::Heartbeat(Heartbeat { session, commit, matched, token })
@@ -183,6 +187,7 @@ impl Peer {
     /// The peer has everything up to `matched`, durably. Says whether that is news.
     pub(crate) fn succeeded(&mut self, matched: LogIndex) -> bool {
         self.probe = None;
+        self.contradicts = false;
         if self.next <= matched {
             self.next = matched.next();
         }
@@ -198,9 +203,16 @@ impl Peer {
     }
 
     /// The peer does not have the entry before an append: look for the last one in common (Raft 5.3).
-    pub(crate) fn conflicted(&mut self, prev: LogIndex, hint: EntryId, shared: &Shared) {
+    ///
+    /// Says whether that can be: a peer has what it once confirmed.
+    pub(crate) fn conflicted(&mut self, prev: LogIndex, hint: EntryId, shared: &Shared) -> bool {
         let common = shared.log.last_within(hint.index.min(prev.prev()), hint.term);
+        if prev <= self.matched || common.index < self.matched {
+            self.diverged();
+            return false;
+        }
         self.restart(common.index);
+        true
     }
 
     /// The peer refused for lack of room: start again behind what it has once it answers a heartbeat.
@@ -214,17 +226,22 @@ impl Peer {
     pub(crate) fn diverged(&mut self) {
         self.restart(self.matched);
         self.paused = true;
+        self.contradicts = true;
     }
 
     /// The peer answered a heartbeat and has verified everything up to `verified`.
     pub(crate) fn answered(&mut self, session: u32, token: u64, verified: LogIndex) {
-        if token != self.beat.0 || !self.is_current(session) {
+        let Some((watched, next)) = self.watch else { return };
+        if token < watched || !self.is_current(session) {
             return;
         }
+        self.watch = None;
         self.paused = false;
-        let lost = verified.next() < self.beat.1;
+        let lost = verified.next() < next;
         match self.probe {
             Some(probe) if probe.sent && lost => self.restart(probe.prev),
+            // The reply to the probe was lost, but it arrived: the logs agree so far.
+            Some(probe) if probe.sent => self.probe = None,
             None if lost => self.restart(verified),
             _ => {}
         }
@@ -238,6 +255,7 @@ impl Peer {
         self.probe = Some(Probe { sent: false, prev: self.next.prev() });
         self.in_flight.clear();
         self.in_flight_bytes = 0;
+        self.watch = None;
         self.commit_told = self.matched;
     }
 

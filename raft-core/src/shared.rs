@@ -83,7 +83,15 @@ impl Shared {
 
     /// Whether this node may call an election: it has a vote, may use it, and its disk works.
     pub(crate) fn may_run(&self, now: Tick) -> bool {
-        self.memberships.current().is_voter(self.me()) && self.may_vote() && !self.disk_stalled(now)
+        self.may_lead() && self.may_vote() && !self.disk_stalled(now)
+    }
+
+    /// Whether its membership lets this node lead.
+    pub(crate) fn may_lead(&self) -> bool {
+        if put_back!(RemovedVoterNeverRuns) {
+            return self.memberships.current().is_voter(self.me());
+        }
+        self.memberships.may_run(self.me(), self.commit)
     }
 
     /// How an election begins: with pre-votes, if they are on (thesis 9.6).
@@ -142,7 +150,11 @@ impl Shared {
     pub(crate) fn truncate(&mut self, from: LogIndex) {
         self.log.truncate(from);
         self.durability.truncated(from);
-        self.proposals.lost(from);
+        if put_back!(OverwrittenMeansLost) {
+            self.proposals.delivered(LogIndex(u64::MAX), |index| {
+                self.log.term(index).filter(|_| index < from)
+            });
+        }
         if !put_back!(MembershipNotRolledBack) {
             self.memberships.truncated(from);
         }
@@ -156,7 +168,7 @@ impl Shared {
         }
         let entries = self.log.slice(self.delivered.next(), upto, self.config.max_apply_bytes);
         self.delivered = entries.last();
-        self.proposals.applied(self.delivered);
+        self.proposals.delivered(self.delivered, |index| self.log.term(index));
         self.notice_memberships(entries.first());
         Some(Committed { entries })
     }

@@ -261,12 +261,12 @@ impl Stored {
 }
 
 /// Whether one write may come after another: the next one, the same one again (a checkpoint has
-/// several of one name), or the first one of a later life.
+/// several of one name), or the first one of the next life.
 const fn follows(last: WriteId, next: WriteId) -> bool {
     if next.incarnation.0 == last.incarnation.0 {
         next.sequence == last.sequence || next.sequence == last.sequence.saturating_add(1)
     } else {
-        next.incarnation.0 > last.incarnation.0 && next.sequence == 1
+        next.incarnation.0 == last.incarnation.0.saturating_add(1) && next.sequence == 1
     }
 }
 

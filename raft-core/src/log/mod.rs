@@ -101,7 +101,7 @@ impl Log {
     pub(crate) fn capacity(&self) -> usize {
         let sealed =
             self.sealed.iter().fold(0usize, |sum, block| sum.saturating_add(block.capacity()));
-        let runs = self.runs.capacity().saturating_mul(size_of::<Run>());
+        let runs = self.runs.len().saturating_mul(size_of::<Run>());
         sealed.saturating_add(self.tail_capacity).saturating_add(runs)
     }
 

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use super::Membership;
-use crate::types::LogIndex;
+use crate::types::{LogIndex, NodeId};
 
 /// The membership before the log, and each one set by an entry of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,16 @@ impl Memberships {
 
     pub(crate) fn appended(&mut self, index: LogIndex, membership: Membership) {
         self.changes.push((index, membership));
+    }
+
+    /// Whether a node may run for leadership: it is a voter in the newest membership known to be
+    /// committed, or in any later one. A node that removes itself must still run while others wait for
+    /// the entry that only it holds (thesis 4.2.2).
+    pub(crate) fn may_run(&self, id: NodeId, commit: LogIndex) -> bool {
+        let all = || core::iter::once(&self.base).chain(&self.changes);
+        let settled = all().filter(|&&(index, _)| index <= commit).map(|&(index, _)| index).max();
+        let from = settled.unwrap_or_default();
+        all().any(|&(index, ref membership)| index >= from && membership.is_voter(id))
     }
 
     /// The entries from `first` to `last` that set a membership other than a joint one.

@@ -74,6 +74,7 @@ impl Node {
                 StartError::NothingStored
             });
         };
+        memberships.current().validate()?;
         if put_back!(VoteForgottenOnRestart) {
             durable.vote = None;
         }
@@ -263,10 +264,14 @@ impl Node {
     /// [`Refused`] if this node has no vote or may not use it yet, or hears a leader.
     pub fn campaign(&mut self) -> Result<(), Refused> {
         self.quiet = false;
+        let result = self.try_campaign();
+        self.counted(result)
+    }
+
+    fn try_campaign(&mut self) -> Result<(), Refused> {
         self.refuse_if_halted()?;
         let shared = &self.shared;
-        let voter = shared.memberships.current().is_voter(shared.me());
-        if !voter || !shared.may_vote() || shared.now.is_none() {
+        if !shared.may_lead() || !shared.may_vote() || shared.now.is_none() {
             return Err(Refused::MayNotCampaign);
         }
         match &self.role {

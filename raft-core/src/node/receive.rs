@@ -154,8 +154,7 @@ impl Node {
         let shared = &mut self.shared;
         match (&message.body, &mut self.role) {
             (&Body::RequestVote(request), _) => {
-                election::on_request_vote(shared, from, request);
-                if shared.hard_state.vote == Some(from) {
+                if election::on_request_vote(shared, from, request) {
                     return Ok(self.wait_for_the_candidate());
                 }
             }

@@ -30,6 +30,8 @@ pub(crate) struct Follower {
     verified: LogIndex,
     /// The largest index confirmed in this session.
     confirmed: LogIndex,
+    /// When a question for a read index was last sent.
+    asked_at: Option<Tick>,
     /// A question is to be sent, or sent again.
     ask_due: bool,
     /// The leader asked, so answer even if there is no news.
@@ -82,7 +84,8 @@ fn verify(log: &Log, term: Term, append: &Append) -> Result<Verified, RejectedMe
     let sequence = RejectedMessage::Sequence { prev, term };
     let fits =
         prev.index.0.checked_add(append.entries.len() as u64).is_some_and(|end| end < u64::MAX);
-    if !fits || prev.term > term || (prev.index.0 == 0) != (prev.term.0 == 0) {
+    let follows = append.entries.is_empty() || append.entries.first() == prev.index.next();
+    if !fits || !follows || prev.term > term || (prev.index.0 == 0) != (prev.term.0 == 0) {
         return Err(sequence);
     }
     let before = Point { id: prev, checksum: append.prev_checksum };
@@ -91,28 +94,44 @@ fn verify(log: &Log, term: Term, append: &Append) -> Result<Verified, RejectedMe
 }
 
 /// How many of the first entries are in the log already.
+///
+/// If one is, all before it are (Raft 5.3, Log Matching): so the last one decides nearly always, and
+/// a search finds the first that differs.
 fn known(log: &Log, commit: LogIndex, append: &Append) -> Result<u32, RejectedMessage> {
-    if append.entries.first() > log.last_index() {
-        return Ok(0);
+    let entries = &append.entries;
+    let overlap = log.last_index().next().since(entries.first());
+    let overlap = u32::try_from(overlap).unwrap_or(u32::MAX).min(entries.count());
+    let (mut known, mut differs) = (0u32, overlap.saturating_add(1));
+    let mut at = overlap;
+    while known.saturating_add(1) < differs {
+        let here = entries.iter().nth((at as usize).saturating_sub(1));
+        let here = here.and_then(|entry| Some((entry, log.point(entry.id.index)?)));
+        let Some((entry, here)) = here else { break };
+        if here.id.term == entry.id.term && here.checksum == entry.checksum {
+            known = at;
+        } else {
+            differs = at;
+        }
+        at = known.saturating_add(differs.saturating_sub(known) / 2);
     }
-    let mut known = 0u32;
-    for entry in &append.entries {
-        if entry.id.index > log.last_index() {
-            break;
-        }
-        let Some(here) = log.point(entry.id.index) else { break };
-        if here.id.term != entry.id.term {
-            if here.id.index <= commit {
-                return Err(RejectedMessage::ContradictsCommitted { at: here.id });
-            }
-            break;
-        }
-        if here.checksum != entry.checksum {
-            return Err(RejectedMessage::Diverged { at: here.id });
-        }
-        known = known.saturating_add(1);
+    match entries.iter().nth(known as usize).filter(|_| known < overlap) {
+        Some(entry) => refuse_contradiction(log, commit, entry.id).map(|()| known),
+        None => Ok(known),
     }
-    Ok(known)
+}
+
+/// The log holds another entry in the place of this one: legal only if it is not committed, and of
+/// another term.
+fn refuse_contradiction(log: &Log, commit: LogIndex, id: EntryId) -> Result<(), RejectedMessage> {
+    let term = log.term(id.index).unwrap_or_default();
+    let at = EntryId { term, index: id.index };
+    if term == id.term {
+        return Err(RejectedMessage::Diverged { at });
+    }
+    if id.index <= commit {
+        return Err(RejectedMessage::ContradictsCommitted { at });
+    }
+    Ok(())
 }
 
 /// The answer to an append that is refused because the logs contradict each other.
@@ -228,7 +247,7 @@ impl Follower {
             self.reply_due |= self.confirmed > beat.matched;
             self.adopt_commit(shared, beat.commit);
         }
-        self.ask_due = shared.reads.asking().is_some();
+        self.ask_due |= shared.reads.asking().is_some() && self.may_ask_again(shared);
         let Heartbeat { session, token, .. } = beat;
         let body = Body::HeartbeatReply(HeartbeatReply { session, token, verified });
         post_for_term(shared, from, body);
@@ -260,10 +279,18 @@ impl Follower {
         }
     }
 
+    /// A question that stays without an answer for so long was lost, or its answer was.
+    fn may_ask_again(&self, shared: &Shared) -> bool {
+        let patience = u64::from(shared.config.heartbeat_ticks);
+        let since = shared.now.zip(self.asked_at).map(|(now, asked)| now.since(asked));
+        since.is_none_or(|since| since >= patience)
+    }
+
     fn question(&mut self, shared: &mut Shared) -> Option<Message> {
         let leader = self.leader.filter(|_| self.ask_due)?;
         self.ask_due = false;
         let token = shared.reads.question()?;
+        self.asked_at = shared.now;
         let incarnation = shared.hard_state.incarnation.0;
         let body = Body::ReadIndex(ReadIndex { incarnation, token });
         Some(shared.message(leader, body))

@@ -175,7 +175,7 @@ impl Leader {
         {
             return Err(RejectedMessage::BeyondLog { matched, last });
         }
-        peer.heard = true;
+        peer.heard = !peer.contradicts;
         if !peer.is_current(reply.session) {
             count(&mut shared.counters.old_session);
             return Ok(());
@@ -186,7 +186,11 @@ impl Leader {
                     self.advance_commit(shared, matched);
                 }
             }
-            AppendOutcome::Conflict { prev, hint } => peer.conflicted(prev, hint, shared),
+            AppendOutcome::Conflict { prev, hint } => {
+                if !peer.conflicted(prev, hint, shared) {
+                    shared.notice(Event::Diverged { peer: from, at: hint });
+                }
+            }
             AppendOutcome::NotNow { verified } => peer.refused(verified.min(last)),
             AppendOutcome::Diverged { at, .. } => {
                 peer.diverged();
@@ -213,7 +217,7 @@ impl Leader {
         if peer.is_current(reply.session) && matched > last {
             return Err(RejectedMessage::BeyondLog { matched, last });
         }
-        peer.heard = true;
+        peer.heard = !peer.contradicts;
         peer.answered(reply.session, reply.token, matched);
         self.cursor = self.cursor.min(at);
         if self.on_echo(at, reply) {

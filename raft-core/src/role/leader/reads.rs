@@ -85,6 +85,10 @@ impl Leader {
 
     /// Takes a follower's question.
     pub(crate) fn on_read_index(&mut self, shared: &mut Shared, from: NodeId, asked: ReadIndex) {
+        let repeated = |question: &Question| question.from == from && question.asked == asked;
+        if self.rounds.questions.iter().any(repeated) {
+            return count(&mut shared.counters.merged_messages);
+        }
         if self.rounds.questions.len() >= MAX_QUESTIONS {
             return count(&mut shared.counters.refused);
         }
