@@ -558,6 +558,9 @@ typedef struct raftcore_event {
 // This version does not start that yet.
 #define RAFTCORE_STATUS_START_UNSUPPORTED 405
 
+// The founding membership cannot be.
+#define RAFTCORE_STATUS_START_MEMBERSHIP 406
+
 // No start for a reason newer than this list.
 #define RAFTCORE_STATUS_START_OTHER 499
 

@@ -91,6 +91,7 @@ const fn refused(error: &Refused) -> raftcore_status {
 const fn start(error: &StartError) -> raftcore_status {
     match error {
         StartError::Config(_) => RAFTCORE_STATUS_START_CONFIG,
+        StartError::Membership(_) => RAFTCORE_STATUS_START_MEMBERSHIP,
         StartError::NothingStored => RAFTCORE_STATUS_START_NOTHING_STORED,
         StartError::AppliedBeyondLog { .. } => RAFTCORE_STATUS_START_APPLIED_BEYOND_LOG,
         StartError::AppliedBelowSnapshot { .. } => RAFTCORE_STATUS_START_APPLIED_BELOW_SNAPSHOT,

@@ -128,6 +128,8 @@ pub const RAFTCORE_STATUS_START_APPLIED_BELOW_SNAPSHOT: raftcore_status = 403;
 pub const RAFTCORE_STATUS_START_OUT_OF_RANGE: raftcore_status = 404;
 /// This version does not start that yet.
 pub const RAFTCORE_STATUS_START_UNSUPPORTED: raftcore_status = 405;
+/// The founding membership cannot be.
+pub const RAFTCORE_STATUS_START_MEMBERSHIP: raftcore_status = 406;
 /// No start for a reason newer than this list.
 pub const RAFTCORE_STATUS_START_OTHER: raftcore_status = 499;
 
@@ -270,6 +272,7 @@ const TEXTS: &[(raftcore_status, &CStr)] = &[
     (RAFTCORE_STATUS_START_APPLIED_BELOW_SNAPSHOT, c"applied is below the snapshot"),
     (RAFTCORE_STATUS_START_OUT_OF_RANGE, c"the incarnation cannot be raised"),
     (RAFTCORE_STATUS_START_UNSUPPORTED, c"not supported yet"),
+    (RAFTCORE_STATUS_START_MEMBERSHIP, c"the founding membership cannot be"),
     (RAFTCORE_STATUS_START_OTHER, c"the node cannot start"),
     (RAFTCORE_STATUS_STORED_FOREIGN_IDENTITY, c"write of another node"),
     (RAFTCORE_STATUS_STORED_OUT_OF_ORDER, c"writes are missing or out of order"),
