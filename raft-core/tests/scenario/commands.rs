@@ -82,6 +82,7 @@ const COMMANDS: &[Command] = &[
     command("work", &[], work),
     command("settle", &[], settle),
     command("crash", &["keep"], crash),
+    command("wipe", &[], wipe),
     command("start", &["applied"], start),
     command("restart", &["applied"], restart),
     command("status", &[], |lab, _| Ok(show::status(lab))),
@@ -324,6 +325,14 @@ fn crash(lab: &mut Lab, args: &Args) -> Said {
     let keep = args.number("keep")?.unwrap_or(0).min(lost);
     lab.crash(id, keep);
     Ok(vec![format!("{} writes lost", lost - keep)])
+}
+
+/// The node dies, and its disk with it.
+fn wipe(lab: &mut Lab, args: &Args) -> Said {
+    let id = up(lab, args)?;
+    lab.crash(id, 0);
+    lab.host(id).disk.clear();
+    Ok(Vec::new())
 }
 
 fn start(lab: &mut Lab, args: &Args) -> Said {
