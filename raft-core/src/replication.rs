@@ -204,13 +204,17 @@ impl Peer {
 
     /// The peer does not have the entry before an append: look for the last one in common (Raft 5.3).
     ///
-    /// Says whether that can be: a peer has what it once confirmed.
+    /// Says whether that can be: a peer that denies what it once confirmed, in answer to the present
+    /// probe, has lost it. Replies to earlier appends may be late.
     pub(crate) fn conflicted(&mut self, prev: LogIndex, hint: EntryId, shared: &Shared) -> bool {
-        let common = shared.log.last_within(hint.index.min(prev.prev()), hint.term);
-        if prev <= self.matched || common.index < self.matched {
-            self.diverged();
-            return false;
+        if prev <= self.matched {
+            let denied = self.probe.is_some_and(|probe| probe.sent && probe.prev == prev);
+            if denied {
+                self.diverged();
+            }
+            return !denied;
         }
+        let common = shared.log.last_within(hint.index.min(prev.prev()), hint.term);
         self.restart(common.index);
         true
     }

@@ -2,7 +2,8 @@
 mod support;
 
 use raftcore::{
-    AppendOutcome, AppendReply, Body, LogIndex, Message, MessageKind, NodeId, PeerState, Tick,
+    AppendOutcome, AppendReply, Body, Event, HeartbeatReply, LogIndex, Message, MessageKind,
+    NodeId, PeerState, Tick,
 };
 use support::wire::{append, entry_id, message, no_entries};
 use support::{Cluster, drain, led_by_1};
@@ -75,27 +76,40 @@ fn a_heartbeat_that_proves_agreement_ends_a_probe() {
     assert!(cluster.node(1).status().peers[0].matched > matched);
 }
 
-#[test]
-fn a_peer_that_lost_what_it_confirmed_is_asked_at_the_pace_of_heartbeats() {
-    let mut cluster = led_by_1(3);
-    let mut answered = 0;
-    for _ in 0..100 {
-        let Some(probe) = cluster.carry_out(0).into_iter().find(|one| one.to() == NodeId(2)) else {
-            break;
+/// The leader's appends to node 2, answered with a conflict each, until it sends none. Says how many.
+fn deny(cluster: &mut Cluster) -> u32 {
+    for answered in 0..100 {
+        let sent = cluster.carry_out(0).into_iter().filter(|one| one.to() == NodeId(2));
+        let appends: Vec<_> = sent.filter(|one| matches!(one.body(), Body::Append(_))).collect();
+        let Some(Body::Append(append)) = appends.first().map(Message::body) else {
+            return answered;
         };
-        let Body::Append(append) = probe.body() else { break };
         let (session, prev) = (append.session, append.prev.index);
         let outcome = AppendOutcome::Conflict { prev, hint: entry_id(0, 0) };
         let reply = Body::AppendReply(AppendReply { session, outcome });
         cluster.node(1).receive(message(2, 1, 1, reply)).unwrap();
-        answered += 1;
     }
-    let outcome = AppendOutcome::Conflict { prev: LogIndex(1), hint: entry_id(0, 0) };
-    let reply = Body::AppendReply(AppendReply { session: 1, outcome });
-    cluster.node(1).receive(message(2, 1, 1, reply)).unwrap();
-    assert_eq!(answered, 0);
-    let sent = cluster.carry_out(0).into_iter().filter(|one| one.to() == NodeId(2)).count();
-    assert_eq!(sent, 0, "nothing until it answers a heartbeat");
+    100
+}
+
+#[test]
+fn a_peer_that_lost_what_it_confirmed_is_asked_at_the_pace_of_heartbeats() {
+    let mut cluster = led_by_1(3);
+    cluster.node(1).propose(b"one more").unwrap();
+    cluster.node(1).propose(b"and more").unwrap();
+    assert_eq!(deny(&mut cluster), 1, "a late conflict in a stream means nothing");
+    assert_eq!(cluster.node(1).status().peers[0].state, PeerState::Stream);
+    let beat = HeartbeatReply { session: 1, token: 1, verified: LogIndex(0) };
+    cluster.node(1).tick(Tick(50));
+    drop(drain(cluster.node(1)));
+    cluster.node(1).receive(message(2, 1, 1, Body::HeartbeatReply(beat))).unwrap();
+    assert_eq!(
+        deny(&mut cluster),
+        1,
+        "it denies what it confirmed: nothing more until a heartbeat"
+    );
+    let at = entry_id(0, 0);
+    assert!(cluster.events.contains(&(1, Event::Diverged { peer: NodeId(2), at })));
 }
 
 #[test]
