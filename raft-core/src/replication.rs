@@ -67,14 +67,14 @@ enum Due {
 }
 
 impl Peer {
-    pub(crate) const fn new(id: NodeId, votes: Votes, next: LogIndex) -> Self {
+    pub(crate) const fn new(id: NodeId, votes: Votes, next: LogIndex, session: u32) -> Self {
         Self {
             id,
             votes,
             matched: LogIndex(0),
             next,
             before_next: None,
-            session: 1,
+            session,
             probe: Some(Probe { sent: false, prev: next.prev() }),
             paused: false,
             in_flight: VecDeque::new(),
@@ -92,6 +92,11 @@ impl Peer {
 
     pub(crate) const fn beat(&mut self) {
         self.beat_due = true;
+    }
+
+    /// The first session number that this term has not used with this peer.
+    pub(crate) const fn unused_session(&self) -> u32 {
+        self.session.saturating_add(1)
     }
 
     /// Whether a reply belongs to the current session.

@@ -61,13 +61,21 @@ impl Leader {
         let membership = shared.memberships.current();
         let me = shared.me();
         self.votes = crate::quorum::Votes::of(membership, me);
-        self.peers.retain(|peer| membership.nodes().any(|id| id == peer.id));
+        let first_session = &mut self.first_session;
+        self.peers.retain(|peer| {
+            let stays = membership.nodes().any(|id| id == peer.id);
+            if !stays {
+                *first_session = peer.unused_session().max(*first_session);
+            }
+            stays
+        });
         for id in membership.nodes().filter(|&id| id != me) {
             let votes = crate::quorum::Votes::of(membership, id);
             match self.peers.iter_mut().find(|peer| peer.id == id) {
                 Some(peer) => peer.votes = votes,
                 None => {
-                    let mut peer = Peer::new(id, votes, shared.log.last_index());
+                    let next = shared.log.last_index();
+                    let mut peer = Peer::new(id, votes, next, self.first_session);
                     peer.heard = true;
                     self.peers.push(peer);
                 }

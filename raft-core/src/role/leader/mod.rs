@@ -27,6 +27,9 @@ pub(crate) struct Leader {
     /// In which topologies its own vote counts.
     votes: Votes,
     peers: Vec<Peer>,
+    /// Where the sessions with a new peer begin: beyond those with any that was removed in this
+    /// term, which may be the same node.
+    first_session: u32,
     /// Peers before this one have nothing to send.
     cursor: usize,
     /// The entry that opened this term: earlier ones do not count against the limit.
@@ -49,12 +52,13 @@ impl Leader {
         let me = shared.me();
         let others = shared.memberships.current().nodes().filter(|&id| id != me);
         let votes = |id| Votes::of(shared.memberships.current(), id);
-        let peers = others.map(|id| Peer::new(id, votes(id), next)).collect();
+        let peers = others.map(|id| Peer::new(id, votes(id), next, 1)).collect();
         let votes = votes(me);
         let (opened, _) = append(shared, EntryKind::Noop, &[]);
         Self {
             votes,
             peers,
+            first_session: 1,
             cursor: 0,
             opened: opened.index,
             uncommitted_bytes: 0,
