@@ -74,7 +74,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn new(sim: &SimConfig, rng: &mut Rng) -> Result<Self, ConfigError> {
-        let chosen = 1 + rng.weighted(&[3, 6, 45, 8, 25, 4, 9]);
+        let chosen = 1 + rng.weighted(&[3, 6, 40, 16, 22, 5, 8]);
         let nodes = sim.nodes.unwrap_or(chosen);
         if !NODES.contains(&nodes) {
             return Err(ConfigError::Nodes { nodes });
@@ -122,7 +122,7 @@ impl Plan {
 
 fn timings_and_limits(rng: &mut Rng) -> Config {
     let (min, max, heartbeat) =
-        rng.pick(&[(8, 16, 2), (10, 20, 3), (10, 13, 2), (20, 40, 4), (12, 30, 3)]);
+        rng.pick(&[(8, 16, 2), (10, 20, 3), (10, 13, 2), (20, 40, 4), (12, 30, 3), (20, 30, 12)]);
     let tight = rng.chance(500);
     let mut limit = |small: &[usize], large: usize| {
         if tight && rng.chance(500) { rng.pick(small) } else { large }

@@ -101,7 +101,7 @@ impl Network {
         counts: &mut FaultCounts,
         mut arrive: impl FnMut(u64, u32),
     ) {
-        if self.cut(flight.from, flight.to) {
+        if self.is_cut(flight.from, flight.to) {
             return;
         }
         let reply = matches!(flight.kind, MessageKind::AppendReply | MessageKind::VoteReply);
@@ -169,7 +169,7 @@ impl Network {
             }
             link.burst_at = now;
         }
-        (!self.cut(taken.from, taken.to)).then_some(taken)
+        (!self.is_cut(taken.from, taken.to)).then_some(taken)
     }
 
     fn put(&mut self, flight: Flight) -> u32 {
@@ -205,7 +205,8 @@ impl Network {
         self.flights.get(flight as usize)?.as_ref()
     }
 
-    fn cut(&self, from: usize, to: usize) -> bool {
+    /// Whether the link is cut in this direction.
+    pub(crate) const fn is_cut(&self, from: usize, to: usize) -> bool {
         self.links[from][to].cut
     }
 

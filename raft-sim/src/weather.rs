@@ -83,6 +83,8 @@ pub(crate) struct Weather {
     pub(crate) crash_at_election: u32,
     /// Chance that a new leader hears messages of earlier terms.
     pub(crate) stale_greetings: u32,
+    /// Chance that a new leader is asked at once for reads and another membership.
+    pub(crate) eager: u32,
     /// Chance that a host gets odd habits.
     odd: u32,
 }
@@ -116,6 +118,7 @@ impl Weather {
             disliked: None,
             crash_at_election: 0,
             stale_greetings: 0,
+            eager: 0,
             odd: 0,
         }
     }
@@ -132,6 +135,7 @@ impl Weather {
         let dislike = some(350, &[200, 600, 900]);
         let crash_at_election = some(500, &[30, 150]);
         let stale_greetings = some(700, &[200, 800]);
+        let eager = some(600, &[200, 900]);
         let actions = [
             some(500, &[1, 3]),
             some(600, &[1, 3]),
@@ -171,6 +175,7 @@ impl Weather {
             disliked: (dislike > 0 && !mild).then(|| (rng.pick(&DISLIKED), dislike)),
             crash_at_election,
             stale_greetings,
+            eager,
             odd: if mild { 100 } else { rng.pick(&[100, 300, 600]) },
         }
     }

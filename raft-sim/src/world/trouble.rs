@@ -76,7 +76,8 @@ impl World {
                 self.wish(leader, Wish::Write, wishes)?;
                 self.wish_soon(leader, Wish::Read, wishes, 30);
                 if self.plan.changes && self.rng.chance(400) {
-                    self.wish(leader, Wish::Change, 1)?;
+                    let wish = self.rng.pick(&[Wish::Change, Wish::Oust]);
+                    self.wish(leader, wish, 1)?;
                 }
             }
             Action::Heal => self.network.heal(),
@@ -140,6 +141,26 @@ impl World {
             }
         }
         self.cut(if one_way { FaultKind::OneWayPartition } else { FaultKind::Partition });
+    }
+
+    /// Cuts a host and half of the voters off from the other half.
+    fn halve(&mut self, host: usize) {
+        let voters = self.checks.membership(host).voters().map(|id| id.0 as usize - 1);
+        let mut others: Vec<usize> = voters.filter(|&voter| voter != host).collect();
+        let mut far = Vec::new();
+        while far.len() < others.len() {
+            far.push(others.swap_remove(self.rng.below(others.len() as u64) as usize));
+        }
+        others.push(host);
+        for &away in &far {
+            for &near in &others {
+                self.network.sever(away, near);
+                self.network.sever(near, away);
+            }
+        }
+        if !far.is_empty() {
+            self.cut(FaultKind::Partition);
+        }
     }
 
     /// Cuts some pairs, so that some nodes see peers that do not see each other.
@@ -230,10 +251,14 @@ impl World {
 
     /// A new leader is asked for much at once, and hears what was said to it in earlier terms.
     pub(super) fn greet_leader(&mut self, host: usize) {
-        if self.weather.rough && self.rng.chance(300) {
+        if self.weather.rough && self.rng.chance(self.weather.eager) {
+            self.wish_soon(host, Wish::Write, 3, 2);
             self.wish_soon(host, Wish::Read, 3, 2);
-            if self.plan.changes {
-                self.wish_soon(host, Wish::Change, 1, 2);
+            if self.plan.changes && self.rng.chance(500) {
+                self.halve(host);
+                self.wish_soon(host, Wish::Oust, 2, 1);
+            } else if self.plan.changes {
+                self.wish_soon(host, Wish::Change, 2, 1);
             }
         }
         if self.weather.rough && self.rng.chance(self.weather.stale_greetings) {
@@ -250,17 +275,24 @@ impl World {
         }
     }
 
-    /// A leader that has named its successor no longer hears anything, and is asked for reads.
+    /// A leader that has named its successor hears nothing for a while, and is asked for reads:
+    /// what was said to it is lost, or comes late.
     pub(super) fn outlive_handover(&mut self, host: usize) {
         if !self.weather.rough || !self.rng.chance(500) {
             return;
         }
         self.counts[FaultKind::OutlivedTransfer] += 1;
-        for peer in (0..self.hosts.len()).filter(|&peer| peer != host) {
-            self.network.sever(peer, host);
+        let peers = (0..self.hosts.len()).filter(|&peer| peer != host);
+        if self.rng.chance(500) {
+            peers.for_each(|peer| self.network.sever(peer, host));
+            self.cut(FaultKind::OneWayPartition);
+        } else {
+            let until = self.now + self.rng.between(4, 20) * UNITS_PER_TICK;
+            peers.for_each(|peer| self.network.clog(peer, host, until));
+            self.counts[FaultKind::Clog] += 1;
         }
-        self.cut(FaultKind::OneWayPartition);
-        self.wish_soon(host, Wish::Read, 8, 16);
+        let (reads, ticks) = self.rng.pick(&[(1, 8), (2, 12), (10, 16)]);
+        self.wish_soon(host, Wish::Read, reads, ticks);
     }
 
     /// All hosts behave from now on, and look at their clocks.

@@ -15,6 +15,8 @@ pub(crate) enum Wish {
     Write,
     Read,
     Change,
+    /// A membership without somebody who cannot be reached.
+    Oust,
     Transfer,
     StepDown,
     Campaign,
@@ -47,7 +49,8 @@ impl World {
             match wish {
                 Wish::Write => drop(self.propose(host)?),
                 Wish::Read => self.read(host)?,
-                Wish::Change => self.change(host)?,
+                Wish::Change => self.change(host, false)?,
+                Wish::Oust => self.change(host, true)?,
                 Wish::Transfer => self.transfer(host)?,
                 Wish::StepDown => self.step_down(host)?,
                 Wish::Campaign => self.campaign(host)?,
@@ -141,8 +144,8 @@ impl World {
         }
     }
 
-    /// Wishes for another membership.
-    fn change(&mut self, host: usize) -> Checked {
+    /// Wishes for another membership: any, or the one without somebody who cannot be reached.
+    fn change(&mut self, host: usize, oust: bool) -> Checked {
         let count = self.hosts.len() as u64;
         let Host { driver: Some(driver), life, .. } = &mut self.hosts[host] else { return Ok(()) };
         let (life, node) = (*life, &driver.node);
@@ -153,7 +156,13 @@ impl World {
             based_on.0 += 1;
         }
         let own = NodeId(host as u64 + 1);
-        let (mut kind, members) = wished(&mut self.rng, count, own, &current);
+        let (mut kind, mut members) = wished(&mut self.rng, count, own, &current);
+        let away = |id: NodeId| self.network.is_cut(host, id.0 as usize - 1);
+        if let Some(gone) = current.voters().find(|&id| oust && away(id)) {
+            kind = FaultKind::Removal;
+            members =
+                current.members().iter().filter(|member| member.id != gone).cloned().collect();
+        }
         let possible = members.iter().any(|member| member.voter);
         match driver.propose_membership(MembershipChange::to(based_on, members)) {
             Ok(id) if !leads || stale || !possible => {
