@@ -62,6 +62,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// No lease reads: the default of `lease_drift_ticks`.
+#define RAFTCORE_NO_LEASES UINT32_MAX
+
 // Consistency of a read: not older than any write acknowledged before it (thesis 6.4).
 #define RAFTCORE_READ_LINEARIZABLE 1
 
@@ -92,15 +95,13 @@
 // Output: read a piece of a snapshot. Not handed out by this version.
 #define RAFTCORE_OUTPUT_READ_SNAPSHOT 6
 
-// Output: the state machine may be read now; see `raftcore_output_read`. Not handed out by this
-// version.
+// Output: the state machine may be read now; see `raftcore_output_read`.
 #define RAFTCORE_OUTPUT_READ_READY 7
 
-// Output: a read will not be served; see `raftcore_output_read`. Not handed out by this version.
+// Output: a read will not be served; see `raftcore_output_read`.
 #define RAFTCORE_OUTPUT_READ_FAILED 8
 
 // Output: own proposals were overwritten, certainly not applied; see `raftcore_output_proposals`.
-// Not handed out by this version.
 #define RAFTCORE_OUTPUT_PROPOSALS_LOST 9
 
 // Output: a snapshot passed own proposals, applied or not; see `raftcore_output_proposals`.
@@ -146,11 +147,27 @@
 // Event: a peer's log contradicts this one: `node`, `at`.
 #define RAFTCORE_EVENT_DIVERGED 4
 
+// Event: a membership change is over, the membership of this entry is committed: `at.index`.
+#define RAFTCORE_EVENT_MEMBERSHIP_CHANGED 5
+
+// Event: leadership could not be handed over in time, proposals are taken again (thesis 3.10):
+// `node`.
+#define RAFTCORE_EVENT_TRANSFER_FAILED 6
+
 // Stepped down: a message of a higher term arrived (Raft 5.1).
 #define RAFTCORE_STEP_DOWN_HIGHER_TERM 1
 
 // Stepped down: no quorum was heard for an election timeout (thesis 6.2).
 #define RAFTCORE_STEP_DOWN_NO_QUORUM 2
+
+// Stepped down: the disk has not acknowledged a write for `disk_stall_ticks`.
+#define RAFTCORE_STEP_DOWN_DISK_STALLED 3
+
+// Stepped down: `raftcore_node_step_down` was called.
+#define RAFTCORE_STEP_DOWN_ASKED 4
+
+// Stepped down: the node is no voter any more, and its successor did not take over in time.
+#define RAFTCORE_STEP_DOWN_REMOVED 5
 
 // Role: follows a leader, or waits for one.
 #define RAFTCORE_ROLE_FOLLOWER 1
@@ -203,6 +220,11 @@
 // The version of this header as one number: major * 1,000,000 + minor * 1,000 + patch.
 #define RAFTCORE_VERSION_NUMBER 1000
 
+// The membership that was in force when it was asked for. It never changes.
+//
+// Owned by the caller until `raftcore_membership_free`.
+typedef struct raftcore_membership raftcore_membership;
+
 // One participant of one Raft group: a value without threads, clocks, files or sockets.
 //
 // Owned by the caller until `raftcore_node_free`.
@@ -231,7 +253,8 @@ typedef uint32_t raftcore_status;
 
 // How a node behaves. Fill it with `raftcore_config_default`, then change what you want.
 //
-// All nodes of a group should run the same timings; nothing unsafe happens if they do not.
+// All nodes of a group should run the same timings; nothing unsafe happens if they do not,
+// but for lease reads, which rely on it.
 typedef struct raftcore_config {
   // The size of this struct, in bytes, as the caller was compiled. Leave it alone.
   size_t size;
@@ -272,15 +295,22 @@ typedef struct raftcore_config {
   size_t max_writes_in_flight;
   // Memory for recent log entries, in bytes. Default 64 MiB.
   size_t window_bytes;
+  // Reads under way; beyond it reads are refused with `RAFTCORE_STATUS_REFUSED_TOO_MANY_READS`.
+  // Default 65,536.
+  size_t max_reads;
+  // A read that is not served by then fails, in ticks. Default 100.
+  uint32_t read_ticks_max;
+  // Largest difference between two nodes' clocks over an election timeout, in ticks, if lease
+  // reads are wanted: they rely on it (thesis 6.4.1), and on the same timings on all nodes.
+  // Default `RAFTCORE_NO_LEASES`: a lease read is served like a linearizable one.
+  uint32_t lease_drift_ticks;
+  // A leader whose disk does not acknowledge a write for so long steps down, in ticks.
+  // Default 200.
+  uint32_t disk_stall_ticks;
+  // How eager this node is to lead, 0 to 7: each step below 7 waits longer before it runs. A node
+  // that waits longer still runs. Default 7.
+  uint32_t priority;
 } raftcore_config;
-
-// Names one entry for ever (Raft 5.3, Log Matching).
-typedef struct raftcore_entry_id {
-  // The term in which a leader created the entry.
-  uint64_t term;
-  // Its position in the log; the first entry has index 1.
-  uint64_t index;
-} raftcore_entry_id;
 
 // Bytes that belong to another object, which says how long they are valid.
 //
@@ -292,7 +322,7 @@ typedef struct raftcore_bytes {
   size_t length;
 } raftcore_bytes;
 
-// A member in a wished-for membership.
+// One member of a group.
 typedef struct raftcore_member {
   // Its id.
   uint64_t id;
@@ -301,9 +331,17 @@ typedef struct raftcore_member {
   // Whether a learner is to become a voter once it has caught up: 1 or 0.
   uint32_t promote;
   // Up to 256 bytes that the library carries and never reads: an address, say. May be
-  // `{NULL, 0}`.
+  // `{NULL, 0}` where the caller gives it.
   struct raftcore_bytes context;
 } raftcore_member;
+
+// Names one entry for ever (Raft 5.3, Log Matching).
+typedef struct raftcore_entry_id {
+  // The term in which a leader created the entry.
+  uint64_t term;
+  // Its position in the log; the first entry has index 1.
+  uint64_t index;
+} raftcore_entry_id;
 
 // Names one write: the life of the node that made it, and its place therein.
 typedef struct raftcore_write_id {
@@ -427,7 +465,7 @@ typedef struct raftcore_event {
 // The message claims to come from this node itself.
 #define RAFTCORE_STATUS_REJECTED_FROM_SELF 202
 
-// The message answers, but its sender is no peer of this leader.
+// Not given any more: messages from strangers are ignored. The number stays taken.
 #define RAFTCORE_STATUS_REJECTED_NOT_MEMBER 203
 
 // The term is zero, or too far beyond this node's to be true.
@@ -490,6 +528,15 @@ typedef struct raftcore_event {
 // The node has halted.
 #define RAFTCORE_STATUS_REFUSED_HALTED 309
 
+// Too many reads are under way; try again when some have ended.
+#define RAFTCORE_STATUS_REFUSED_TOO_MANY_READS 310
+
+// Leadership is being handed over; try again, there or here.
+#define RAFTCORE_STATUS_REFUSED_TRANSFER_IN_PROGRESS 311
+
+// Only a voter can lead.
+#define RAFTCORE_STATUS_REFUSED_NOT_VOTER 312
+
 // Refused for a reason newer than this list.
 #define RAFTCORE_STATUS_REFUSED_OTHER 399
 
@@ -510,6 +557,9 @@ typedef struct raftcore_event {
 
 // This version does not start that yet.
 #define RAFTCORE_STATUS_START_UNSUPPORTED 405
+
+// The founding membership cannot be.
+#define RAFTCORE_STATUS_START_MEMBERSHIP 406
 
 // No start for a reason newer than this list.
 #define RAFTCORE_STATUS_START_OTHER 499
@@ -615,6 +665,53 @@ extern "C" {
 // Threads: any. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_CONFIG_SIZE`.
 raftcore_status raftcore_config_default(struct raftcore_config *out_config, size_t size);
 
+// Gives the membership in force.
+//
+// `*out_membership` is owned by the caller until `raftcore_membership_free`; it does not depend on
+// the node, which may change or be freed meanwhile.
+//
+// Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`.
+raftcore_status raftcore_node_membership(const struct raftcore_node *node,
+                                         struct raftcore_membership **out_membership);
+
+// The index of the entry that set it, 0 for the founders': the `based_on` of a change.
+//
+// Threads: any. Errors: `RAFTCORE_STATUS_NULL`.
+raftcore_status raftcore_membership_index(const struct raftcore_membership *membership,
+                                          uint64_t *out_index);
+
+// How many members there are.
+//
+// Threads: any. Errors: `RAFTCORE_STATUS_NULL`.
+raftcore_status raftcore_membership_count(const struct raftcore_membership *membership,
+                                          size_t *out_count);
+
+// The member at position `at`, from 0, sorted by id. Its context is borrowed until
+// `raftcore_membership_free`.
+//
+// Threads: any. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_OUT_OF_BOUNDS`.
+raftcore_status raftcore_membership_at(const struct raftcore_membership *membership,
+                                       size_t at,
+                                       struct raftcore_member *out_member);
+
+// How many voters are being left behind: more than 0 while a joint change runs (Raft 6).
+//
+// Threads: any. Errors: `RAFTCORE_STATUS_NULL`.
+raftcore_status raftcore_membership_outgoing_count(const struct raftcore_membership *membership,
+                                                   size_t *out_count);
+
+// The id of the voter of the old topology at position `at`, from 0, sorted.
+//
+// Threads: any. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_OUT_OF_BOUNDS`.
+raftcore_status raftcore_membership_outgoing_at(const struct raftcore_membership *membership,
+                                                size_t at,
+                                                uint64_t *out_id);
+
+// Frees the membership. NULL is fine.
+//
+// Threads: any, once.
+void raftcore_membership_free(struct raftcore_membership *membership);
+
 // Starts a node: the one door for first start and every restart.
 //
 // `applied` is the last entry that the state machine durably holds, 0 if it lives in memory.
@@ -671,29 +768,39 @@ raftcore_status raftcore_node_propose(struct raftcore_node *node,
                                       size_t length,
                                       struct raftcore_entry_id *out_id);
 
-// Proposes a complete new topology, computed from the membership at `based_on`.
+// Proposes a complete new topology (Raft 6; thesis 4), computed from the membership at `based_on`:
+// change what `raftcore_node_membership` gives, and tell its index.
 //
-// `members` and their contexts are copied. Threads: one at a time. Errors:
-// `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_UNKNOWN_NUMBER`, `RAFTCORE_STATUS_REFUSED_*`; in this
-// version always `RAFTCORE_STATUS_REFUSED_UNSUPPORTED` or `RAFTCORE_STATUS_REFUSED_HALTED`.
+// Takes effect at once; over when `RAFTCORE_EVENT_MEMBERSHIP_CHANGED` says so. Sets of voters that
+// differ by more than one go through a joint membership, which is left without further calls.
+//
+// `members`, in any order, and their contexts are copied. Threads: one at a time. Errors:
+// `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_UNKNOWN_NUMBER`, `RAFTCORE_STATUS_REFUSED_*`.
 raftcore_status raftcore_node_propose_membership(struct raftcore_node *node,
                                                  uint64_t based_on,
                                                  const struct raftcore_member *members,
                                                  size_t count,
                                                  struct raftcore_entry_id *out_id);
 
-// Asks for a read named `id`, with one of `RAFTCORE_READ_*`. Each accepted one ends in exactly one
-// output with this name.
+// Asks to read the state machine (thesis 6.4); `id` names the read, one of `RAFTCORE_READ_*` says how
+// fresh it must be.
+//
+// Each accepted one ends in exactly one output with this name, `RAFTCORE_OUTPUT_READ_READY` or
+// `RAFTCORE_OUTPUT_READ_FAILED`, after `read_ticks_max` ticks at the latest. A follower asks the
+// leader. Reads that arrive together share one round of messages.
 //
 // Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_UNKNOWN_NUMBER`,
-// `RAFTCORE_STATUS_REFUSED_*`; in this version always `RAFTCORE_STATUS_REFUSED_UNSUPPORTED` or
-// `RAFTCORE_STATUS_REFUSED_HALTED`.
-raftcore_status raftcore_node_read(struct raftcore_node *node, uint64_t id, uint32_t consistency);
+// `RAFTCORE_STATUS_REFUSED_*`; `RAFTCORE_STATUS_REFUSED_NOT_LEADER` if no leader is known.
+raftcore_status raftcore_node_read(struct raftcore_node *node,
+                                   uint64_t id,
+                                   uint32_t consistency);
 
-// Hands leadership to a peer.
+// Hands leadership to another voter as soon as its log is complete (thesis 3.10).
 //
-// Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_REFUSED_*`; in this
-// version always `RAFTCORE_STATUS_REFUSED_UNSUPPORTED` or `RAFTCORE_STATUS_REFUSED_HALTED`.
+// Proposals are refused meanwhile. After a longest election timeout it is given up, which
+// `RAFTCORE_EVENT_TRANSFER_FAILED` says.
+//
+// Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_REFUSED_*`.
 raftcore_status raftcore_node_transfer_leadership(struct raftcore_node *node, uint64_t to);
 
 // Runs for leadership now, without waiting for the timeout. Needs one `raftcore_node_tick` before.
@@ -701,10 +808,9 @@ raftcore_status raftcore_node_transfer_leadership(struct raftcore_node *node, ui
 // Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_REFUSED_*`.
 raftcore_status raftcore_node_campaign(struct raftcore_node *node);
 
-// Gives leadership up.
+// Gives up leadership; another election follows, which this node may win again.
 //
-// Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_REFUSED_*`; in this
-// version always `RAFTCORE_STATUS_REFUSED_UNSUPPORTED` or `RAFTCORE_STATUS_REFUSED_HALTED`.
+// Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_REFUSED_*`.
 raftcore_status raftcore_node_step_down(struct raftcore_node *node);
 
 // Gives memory back, down to about `max_bytes`; for hosts of many groups.
@@ -789,8 +895,8 @@ raftcore_status raftcore_output_command(const struct raftcore_output *output,
                                         size_t at,
                                         struct raftcore_command *out_command);
 
-// The read that may be served (`*out_reason` is 0) or will not be (one of
-// `RAFTCORE_READ_FAILED_*`, or `RAFTCORE_REASON_OTHER`).
+// The read that may be served (`*out_reason` is 0) or, as the kind of the output says, will not be
+// (one of `RAFTCORE_READ_FAILED_*`, or `RAFTCORE_REASON_OTHER`).
 //
 // Threads: any. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_WRONG_KIND`.
 raftcore_status raftcore_output_read(const struct raftcore_output *output,
@@ -911,7 +1017,8 @@ const char *raftcore_status_text(raftcore_status status);
 // The first start of a founding member; its storage must be empty.
 //
 // Every founding member is given the same voters, itself among them. Do this once for a group:
-// later starts are `raftcore_stored_empty` and `raftcore_stored_replay`.
+// later starts are `raftcore_stored_empty` and `raftcore_stored_replay`. A node that is added later
+// is given the founders too, without being one of them.
 //
 // `voters` are copied. `*out_stored` is owned by the caller until `raftcore_stored_free`.
 //
@@ -922,7 +1029,21 @@ raftcore_status raftcore_stored_found(uint64_t group,
                                       size_t count,
                                       struct raftcore_stored **out_stored);
 
-// The first start of a node that a running group will add; its storage must be empty.
+// The same with learners and contexts: the members as `raftcore_node_membership` will tell them.
+//
+// `members` and their contexts are copied. `*out_stored` is owned by the caller until
+// `raftcore_stored_free`.
+//
+// Threads: any. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_UNKNOWN_NUMBER`,
+// `RAFTCORE_STATUS_MEMBERSHIP_*`.
+raftcore_status raftcore_stored_found_members(uint64_t group,
+                                              uint64_t node,
+                                              const struct raftcore_member *members,
+                                              size_t count,
+                                              struct raftcore_stored **out_stored);
+
+// The first start of a node that is given nothing, not even the founders; its storage must be
+// empty. This version starts no node from it: `RAFTCORE_STATUS_START_UNSUPPORTED`.
 //
 // `*out_stored` is owned by the caller until `raftcore_stored_free`.
 //

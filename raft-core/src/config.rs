@@ -9,9 +9,13 @@ pub const MAX_PAYLOAD_BYTES: usize = 16 * 1024 * 1024;
 /// The largest run of entries in one output that any configuration may allow, in bytes.
 pub const MAX_OUTPUT_BYTES: usize = 2 * MAX_PAYLOAD_BYTES;
 
+/// The highest election priority.
+pub const MAX_PRIORITY: u32 = 7;
+
 /// How a node behaves. Every field has a default that suits a small cluster at 10 ms a tick.
 ///
-/// All nodes of a group should run the same timings; nothing unsafe happens if they do not.
+/// All nodes of a group should run the same timings. Nothing unsafe happens if they do not, but for
+/// lease reads: see [`lease_drift_ticks`](Self::lease_drift_ticks).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -37,7 +41,8 @@ pub struct Config {
     pub max_apply_bytes: usize,
     /// Appends under way to one peer. Default 256.
     pub max_in_flight_messages: usize,
-    /// Bytes of entries under way to one peer; one append is always allowed. Default 4 MiB.
+    /// Bytes of entries under way to one peer, beyond which no further append leaves; so one append
+    /// more may be under way. Default 4 MiB.
     pub max_in_flight_bytes: usize,
     /// Bytes of entries proposed in this term and not yet handed out for `Apply`; beyond it
     /// proposals are refused with `Busy`. Default 64 MiB.
@@ -47,7 +52,21 @@ pub struct Config {
     pub max_undurable_bytes: usize,
     /// Writes handed out and not yet acknowledged; further changes wait and merge. Default 2.
     pub max_writes_in_flight: usize,
-    /// Memory for recent log entries, in bytes. Default 64 MiB.
+    /// Reads under way; beyond it reads are refused with `Busy`. Default 65,536.
+    pub max_reads: usize,
+    /// A read that is not served by then fails, in ticks. Default 100.
+    pub read_ticks_max: u32,
+    /// Largest difference between two nodes' clocks over an election timeout, in ticks, if lease
+    /// reads are wanted: they rely on it (thesis 6.4.1), and on the same `election_ticks_min` on all
+    /// nodes. Default `None`: no leases.
+    pub lease_drift_ticks: Option<u32>,
+    /// A leader whose disk does not acknowledge a write for so long steps down, in ticks. Default 200.
+    pub disk_stall_ticks: u32,
+    /// How eager this node is to lead, 0 to [`MAX_PRIORITY`]: each step below waits longer before it
+    /// runs. A node that waits longer still runs. Default [`MAX_PRIORITY`].
+    pub priority: u32,
+    /// Memory for recent log entries, in bytes. Bounds nothing yet: this version keeps all entries.
+    /// Default 64 MiB.
     pub window_bytes: usize,
 }
 
@@ -69,6 +88,11 @@ impl Default for Config {
             max_uncommitted_bytes: 64 << 20,
             max_undurable_bytes: 64 << 20,
             max_writes_in_flight: 2,
+            max_reads: 1 << 16,
+            read_ticks_max: 100,
+            lease_drift_ticks: None,
+            disk_stall_ticks: 200,
+            priority: MAX_PRIORITY,
             window_bytes: 64 << 20,
         }
     }
@@ -112,6 +136,9 @@ impl Config {
             ("max_uncommitted_bytes", self.max_uncommitted_bytes),
             ("max_undurable_bytes", self.max_undurable_bytes),
             ("max_writes_in_flight", self.max_writes_in_flight),
+            ("max_reads", self.max_reads),
+            ("read_ticks_max", self.read_ticks_max as usize),
+            ("disk_stall_ticks", self.disk_stall_ticks as usize),
             ("window_bytes", self.window_bytes),
         ];
         if let Some((field, _)) = sizes.into_iter().find(|&(_, size)| size == 0) {
@@ -124,6 +151,9 @@ impl Config {
         let outputs = self.max_append_bytes.max(self.max_write_bytes).max(self.max_apply_bytes);
         if outputs > MAX_OUTPUT_BYTES {
             return too_large("bytes per append, write or apply", "MAX_OUTPUT_BYTES");
+        }
+        if self.priority > MAX_PRIORITY {
+            return too_large("priority", "MAX_PRIORITY");
         }
         if self.election_ticks_min > self.election_ticks_max {
             return too_large("election_ticks_min", "election_ticks_max");

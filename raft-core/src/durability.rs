@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 
 use crate::error::Misuse;
 use crate::log::Log;
-use crate::message::Message;
+use crate::message::{AppendOutcome, AppendReply, Body, Message};
 use crate::output::{SnapshotMeta, Write};
-use crate::types::{HardState, Identity, Incarnation, LogIndex, NodeId, Term, WriteId};
+use crate::types::{HardState, Identity, Incarnation, LogIndex, NodeId, Term, Tick, WriteId};
 
 /// Most messages that wait; more peers than a membership can have are strangers.
 const MAX_MAIL: usize = 512;
@@ -22,6 +22,8 @@ struct Ticket {
     /// The log up to here, as it stands now: a truncation lowers it.
     stable: LogIndex,
     bytes: usize,
+    /// When it was handed out.
+    since: Option<Tick>,
 }
 
 /// The durable image, as far as it is known, and the difference to the state in memory.
@@ -79,6 +81,11 @@ impl Durability {
         self.tickets.len()
     }
 
+    /// When the oldest write was handed out that is not acknowledged.
+    pub(crate) fn waits_since(&self) -> Option<Tick> {
+        self.tickets.front()?.since
+    }
+
     /// Bytes of entries that are not yet durable.
     pub(crate) const fn undurable_bytes(&self) -> usize {
         self.undurable_bytes
@@ -116,6 +123,7 @@ impl Durability {
         current: HardState,
         log: &mut Log,
         max_bytes: usize,
+        now: Option<Tick>,
     ) -> Write {
         self.sequence = self.sequence.saturating_add(1);
         let id = WriteId { incarnation: current.incarnation, sequence: self.sequence };
@@ -135,6 +143,7 @@ impl Durability {
             hard_state: current,
             stable: self.handed,
             bytes: write.entries.bytes().len(),
+            since: now,
         });
         write
     }
@@ -216,7 +225,15 @@ impl Mail {
         let same = |(_, other): &&mut (Claim, Message)| {
             other.to == message.to && other.kind() == message.kind()
         };
+        let old_term = matches!(
+            message.body,
+            Body::AppendReply(AppendReply { outcome: AppendOutcome::OldTerm, .. })
+        );
         if let Some(place) = self.waiting.iter_mut().find(same) {
+            // What the present leader waits for is worth more than telling an earlier one.
+            if old_term {
+                return;
+            }
             *place = (claim, message);
             self.merged = self.merged.saturating_add(1);
         } else if self.waiting.len() < MAX_MAIL {

@@ -26,10 +26,11 @@ pub(crate) fn on_pre_vote(
     shared.mail.post(message, claim);
 }
 
-/// Answers a vote request of the current term.
-pub(crate) fn on_request_vote(shared: &mut Shared, from: NodeId, request: RequestVote) {
+/// Answers a vote request of the current term; says whether the vote is given.
+pub(crate) fn on_request_vote(shared: &mut Shared, from: NodeId, request: RequestVote) -> bool {
     if !shared.may_vote() {
-        return count(&mut shared.counters.just_started);
+        count(&mut shared.counters.just_started);
+        return false;
     }
     let vote = shared.hard_state.vote;
     let free = vote.is_none_or(|vote| vote == from) || put_back!(TwoVotesInATerm);
@@ -45,6 +46,7 @@ pub(crate) fn on_request_vote(shared: &mut Shared, from: NodeId, request: Reques
         false => Claim::Term(shared.term()),
     };
     shared.mail.post(message, claim);
+    granted
 }
 
 /// Tells a candidate or a leader of an earlier term that its time is over.

@@ -111,12 +111,6 @@ pub enum EntriesError {
         /// The entry.
         index: LogIndex,
     },
-    /// This version does not change memberships yet.
-    #[error("entry {index} changes the membership, which is not supported yet")]
-    Unsupported {
-        /// The entry.
-        index: LogIndex,
-    },
     /// A membership entry does not hold a membership.
     #[error("entry {index} does not hold a membership")]
     Membership {
@@ -183,6 +177,10 @@ impl Entries {
         LogIndex(self.first.0.saturating_add(self.count as u64).saturating_sub(1))
     }
 
+    pub(crate) const fn count(&self) -> u32 {
+        self.count
+    }
+
     /// How many entries there are.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -205,6 +203,12 @@ impl Entries {
     #[must_use]
     pub fn iter(&self) -> EntriesIter<'_> {
         EntriesIter { index: self.first, left: self.count, rest: &self.bytes }
+    }
+
+    /// The memberships among them.
+    pub(crate) fn memberships(&self) -> impl Iterator<Item = (LogIndex, Membership)> + '_ {
+        let found = self.iter().filter(|entry| entry.kind == EntryKind::Membership);
+        found.filter_map(|entry| Some((entry.id.index, decode_membership(entry.payload)?)))
     }
 
     /// The same run without its first `skip` entries.

@@ -64,12 +64,6 @@ pub enum RejectedMessage {
     /// It claims to come from this node itself.
     #[error("message from this node itself")]
     FromSelf,
-    /// It answers, but its sender is no peer of this leader.
-    #[error("node {from} is no member")]
-    NotMember {
-        /// The sender.
-        from: NodeId,
-    },
     /// Its term is zero, or too far beyond this node's to be true.
     #[error("term {term} is out of range")]
     TermOutOfRange {
@@ -169,6 +163,24 @@ pub enum Refused {
     /// The wished-for membership cannot be.
     #[error("{0}")]
     Membership(#[from] MembershipError),
+    /// Too many reads are under way; try again when some have ended.
+    #[error("{open} reads are under way")]
+    TooManyReads {
+        /// How many.
+        open: usize,
+    },
+    /// Leadership is being handed over; try again, there or here.
+    #[error("leadership is being handed over to node {to}")]
+    TransferInProgress {
+        /// The successor.
+        to: NodeId,
+    },
+    /// Only a voter can lead.
+    #[error("node {node} is not a voter")]
+    NotVoter {
+        /// That node.
+        node: NodeId,
+    },
     /// This node has no vote, or just started and may not use it yet.
     #[error("this node may not campaign now")]
     MayNotCampaign,
@@ -265,6 +277,9 @@ pub enum StartError {
     /// The configuration cannot work.
     #[error("configuration: {0}")]
     Config(#[from] ConfigError),
+    /// The founding membership cannot be.
+    #[error("founding membership: {0}")]
+    Membership(#[from] MembershipError),
     /// Nothing was ever stored: found or join first.
     #[error("nothing is stored; found a group or join one first")]
     NothingStored,

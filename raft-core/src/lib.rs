@@ -96,7 +96,9 @@ mod membership;
 mod message;
 mod node;
 mod output;
+mod proposals;
 mod quorum;
+mod read;
 mod replication;
 mod rng;
 mod role;
@@ -106,7 +108,7 @@ mod stored;
 mod types;
 
 pub use codec::{FORMAT_VERSION, Header, MAX_FRAME_BYTES};
-pub use config::{Config, ConfigError, MAX_OUTPUT_BYTES, MAX_PAYLOAD_BYTES};
+pub use config::{Config, ConfigError, MAX_OUTPUT_BYTES, MAX_PAYLOAD_BYTES, MAX_PRIORITY};
 pub use entries::{Entries, EntriesError, EntriesIter, EntryKind, EntryRef};
 pub use error::{DecodeError, Misuse, Refused, RejectedMessage, StartError, StoredError};
 pub use input::{Answer, Chunk, Input, Unavailable};

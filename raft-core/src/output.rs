@@ -39,7 +39,7 @@ pub enum Output {
         /// Why.
         reason: ReadFailure,
     },
-    /// Own proposals that were overwritten: certainly not applied.
+    /// Own proposals in whose place others were committed: certainly not applied.
     ProposalsLost {
         /// The first of them.
         from: EntryId,
@@ -241,6 +241,16 @@ pub enum Event {
         /// The leader.
         leader: NodeId,
     },
+    /// A membership change is over: this entry's membership is committed.
+    MembershipChanged {
+        /// The entry.
+        index: LogIndex,
+    },
+    /// Leadership could not be handed over in time; proposals are taken again (thesis 3.10).
+    TransferFailed {
+        /// Who was to lead.
+        to: NodeId,
+    },
     /// A peer's log contradicts this one: same term and index, other content.
     Diverged {
         /// The peer.
@@ -258,4 +268,10 @@ pub enum StepDownReason {
     HigherTerm,
     /// No quorum was heard for an election timeout (thesis 6.2).
     NoQuorum,
+    /// The disk has not acknowledged a write for `disk_stall_ticks`.
+    DiskStalled,
+    /// `step_down` was called.
+    Asked,
+    /// The node is no voter any more, and its successor did not take over in time.
+    Removed,
 }

@@ -25,12 +25,20 @@ pub enum PutBack {
     PreviousTermIgnored,
     RepliesOfOldTermsCount,
     ApplyBeforeDurable,
+    ChangeBeforeOwnCommit,
+    ReadBeforeOwnCommit,
+    EarlierEchoConfirmsRead,
+    LeaseAfterTimeoutNow,
+    JointCountsOneQuorum,
+    MembershipNotRolledBack,
+    RemovedVoterNeverRuns,
+    OverwrittenMeansLost,
 }
 
 #[cfg(feature = "put-back")]
 impl PutBack {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 24] = [
         Self::CommitOfEarlierTerms,
         Self::VoteBeforeDurable,
         Self::VoteForgottenOnRestart,
@@ -47,6 +55,14 @@ impl PutBack {
         Self::PreviousTermIgnored,
         Self::RepliesOfOldTermsCount,
         Self::ApplyBeforeDurable,
+        Self::ChangeBeforeOwnCommit,
+        Self::ReadBeforeOwnCommit,
+        Self::EarlierEchoConfirmsRead,
+        Self::LeaseAfterTimeoutNow,
+        Self::JointCountsOneQuorum,
+        Self::MembershipNotRolledBack,
+        Self::RemovedVoterNeverRuns,
+        Self::OverwrittenMeansLost,
     ];
 
     /// Puts this bug back in the whole process, or takes all out again.

@@ -9,9 +9,10 @@ use alloc::collections::VecDeque;
 use crate::log::Point;
 use crate::message::{Append, Body, Commit, Heartbeat, Message};
 use crate::quorum::Votes;
+use crate::role::leader::CatchUp;
 use crate::shared::Shared;
 use crate::status::{PeerState, PeerStatus};
-use crate::types::{EntryId, LogIndex, NodeId};
+use crate::types::{EntryId, LogIndex, NodeId, Tick};
 
 /// A leader's view of one peer.
 ///
@@ -36,9 +37,17 @@ pub(crate) struct Peer {
     pub(crate) heard: bool,
     /// The commit index that the peer was told, as far as it can use it.
     commit_told: LogIndex,
+    /// The newest heartbeat token that came back, and when that heartbeat was made.
+    pub(crate) echoed: u64,
+    pub(crate) lease_from: Option<Tick>,
+    /// The round of a learner that is to be promoted.
+    pub(crate) catch_up: Option<CatchUp>,
     beat_due: bool,
-    /// The token of the last heartbeat, and `next` when it left.
-    beat: (u64, LogIndex),
+    /// A heartbeat whose echo is awaited: its token, and `next` when it left. Its echo or that of a
+    /// later one tells what was lost before; later heartbeats do not replace it, however slow echoes are.
+    watch: Option<(u64, LogIndex)>,
+    /// The peer's log contradicts this one.
+    pub(crate) contradicts: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,27 +67,36 @@ enum Due {
 }
 
 impl Peer {
-    pub(crate) const fn new(id: NodeId, votes: Votes, next: LogIndex) -> Self {
+    pub(crate) const fn new(id: NodeId, votes: Votes, next: LogIndex, session: u32) -> Self {
         Self {
             id,
             votes,
             matched: LogIndex(0),
             next,
             before_next: None,
-            session: 1,
+            session,
             probe: Some(Probe { sent: false, prev: next.prev() }),
             paused: false,
             in_flight: VecDeque::new(),
             in_flight_bytes: 0,
             heard: false,
             commit_told: LogIndex(0),
+            echoed: 0,
+            lease_from: None,
+            catch_up: None,
             beat_due: false,
-            beat: (0, LogIndex(0)),
+            watch: None,
+            contradicts: false,
         }
     }
 
     pub(crate) const fn beat(&mut self) {
         self.beat_due = true;
+    }
+
+    /// The first session number that this term has not used with this peer.
+    pub(crate) const fn unused_session(&self) -> u32 {
+        self.session.saturating_add(1)
     }
 
     /// Whether a reply belongs to the current session.
@@ -123,7 +141,7 @@ impl Peer {
             Due::Append => self.append(shared)?,
             Due::Heartbeat => {
                 self.beat_due = false;
-                self.beat = (token, self.next);
+                self.watch = self.watch.or(Some((token, self.next)));
                 let commit = self.tell_commit(shared);
                 let (session, matched) = (self.session, self.matched);
                 Body::Heartbeat(Heartbeat { session, commit, matched, token })
@@ -174,6 +192,7 @@ impl Peer {
     /// The peer has everything up to `matched`, durably. Says whether that is news.
     pub(crate) fn succeeded(&mut self, matched: LogIndex) -> bool {
         self.probe = None;
+        self.contradicts = false;
         if self.next <= matched {
             self.next = matched.next();
         }
@@ -189,9 +208,20 @@ impl Peer {
     }
 
     /// The peer does not have the entry before an append: look for the last one in common (Raft 5.3).
-    pub(crate) fn conflicted(&mut self, prev: LogIndex, hint: EntryId, shared: &Shared) {
+    ///
+    /// Says whether that can be: a peer that denies what it once confirmed, in answer to the present
+    /// probe, has lost it. Replies to earlier appends may be late.
+    pub(crate) fn conflicted(&mut self, prev: LogIndex, hint: EntryId, shared: &Shared) -> bool {
+        if prev <= self.matched {
+            let denied = self.probe.is_some_and(|probe| probe.sent && probe.prev == prev);
+            if denied {
+                self.diverged();
+            }
+            return !denied;
+        }
         let common = shared.log.last_within(hint.index.min(prev.prev()), hint.term);
         self.restart(common.index);
+        true
     }
 
     /// The peer refused for lack of room: start again behind what it has once it answers a heartbeat.
@@ -205,17 +235,22 @@ impl Peer {
     pub(crate) fn diverged(&mut self) {
         self.restart(self.matched);
         self.paused = true;
+        self.contradicts = true;
     }
 
     /// The peer answered a heartbeat and has verified everything up to `verified`.
     pub(crate) fn answered(&mut self, session: u32, token: u64, verified: LogIndex) {
-        if token != self.beat.0 || !self.is_current(session) {
+        let Some((watched, next)) = self.watch else { return };
+        if token < watched || !self.is_current(session) {
             return;
         }
+        self.watch = None;
         self.paused = false;
-        let lost = verified.next() < self.beat.1;
+        let lost = verified.next() < next;
         match self.probe {
             Some(probe) if probe.sent && lost => self.restart(probe.prev),
+            // The reply to the probe was lost, but it arrived: the logs agree so far.
+            Some(probe) if probe.sent => self.probe = None,
             None if lost => self.restart(verified),
             _ => {}
         }
@@ -229,6 +264,7 @@ impl Peer {
         self.probe = Some(Probe { sent: false, prev: self.next.prev() });
         self.in_flight.clear();
         self.in_flight_bytes = 0;
+        self.watch = None;
         self.commit_told = self.matched;
     }
 

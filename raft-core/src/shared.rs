@@ -3,13 +3,16 @@
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
-use crate::config::Config;
+use crate::config::{Config, MAX_PRIORITY};
 use crate::durability::{Durability, Mail};
 use crate::log::Log;
-use crate::membership::Membership;
+use crate::membership::Memberships;
 use crate::message::{Body, Message};
 use crate::output::{Committed, Event};
+use crate::proposals::Proposals;
+use crate::read::Reads;
 use crate::rng::Rng;
+use crate::role::Transition;
 use crate::status::Counters;
 use crate::types::{EntryId, HardState, Identity, LogIndex, NodeId, Term, Tick};
 
@@ -28,7 +31,7 @@ pub(crate) struct Shared {
     pub(crate) log: Log,
     pub(crate) durability: Durability,
     pub(crate) mail: Mail,
-    pub(crate) membership: Membership,
+    pub(crate) memberships: Memberships,
     pub(crate) commit: LogIndex,
     /// The last entry handed out for `Apply`.
     pub(crate) delivered: LogIndex,
@@ -40,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) rng: Rng,
     pub(crate) events: VecDeque<Event>,
     pub(crate) counters: Counters,
+    pub(crate) reads: Reads,
+    pub(crate) proposals: Proposals,
 }
 
 impl Shared {
@@ -70,7 +75,43 @@ impl Shared {
 
     /// A random election timeout, in ticks (Raft 5.2).
     pub(crate) fn election_ticks(&mut self) -> u64 {
-        self.rng.between(self.config.election_ticks_min, self.config.election_ticks_max)
+        let Config { election_ticks_min: low, election_ticks_max: high, .. } = *self.config;
+        let steps = MAX_PRIORITY.saturating_sub(self.config.priority);
+        let behind = u64::from(steps).saturating_mul(u64::from(high.saturating_sub(low)));
+        self.rng.between(low, high).saturating_add(behind)
+    }
+
+    /// Whether this node may call an election: it has a vote, may use it, and its disk works.
+    pub(crate) fn may_run(&self, now: Tick) -> bool {
+        self.may_lead() && self.may_vote() && !self.disk_stalled(now)
+    }
+
+    /// Whether its membership lets this node lead.
+    pub(crate) fn may_lead(&self) -> bool {
+        if put_back!(RemovedVoterNeverRuns) {
+            return self.memberships.current().is_voter(self.me());
+        }
+        self.memberships.may_run(self.me(), self.commit)
+    }
+
+    /// How an election begins: with pre-votes, if they are on (thesis 9.6).
+    pub(crate) fn campaign(&self) -> Transition {
+        if self.config.pre_vote {
+            Transition::PreCampaign
+        } else {
+            Transition::Campaign { transfer: false }
+        }
+    }
+
+    /// When a read accepted now fails at the latest.
+    pub(crate) fn read_deadline(&self) -> Tick {
+        self.after(self.config.read_ticks_max.into()).unwrap_or(Tick(u64::MAX))
+    }
+
+    /// Whether a write was handed out long ago and is not acknowledged.
+    pub(crate) fn disk_stalled(&self, now: Tick) -> bool {
+        let since = self.durability.waits_since();
+        since.is_some_and(|since| now.since(since) >= self.config.disk_stall_ticks.into())
     }
 
     /// A random election timeout from now.
@@ -105,6 +146,20 @@ impl Shared {
         self.commit.min(self.durability.stable())
     }
 
+    /// The log loses this entry and everything after, and all that goes with them.
+    pub(crate) fn truncate(&mut self, from: LogIndex) {
+        self.log.truncate(from);
+        self.durability.truncated(from);
+        if put_back!(OverwrittenMeansLost) {
+            self.proposals.delivered(LogIndex(u64::MAX), |index| {
+                self.log.term(index).filter(|_| index < from)
+            });
+        }
+        if !put_back!(MembershipNotRolledBack) {
+            self.memberships.truncated(from);
+        }
+    }
+
     /// The next committed and durable entries.
     pub(crate) fn deliver(&mut self) -> Option<Committed> {
         let upto = self.deliverable();
@@ -113,7 +168,17 @@ impl Shared {
         }
         let entries = self.log.slice(self.delivered.next(), upto, self.config.max_apply_bytes);
         self.delivered = entries.last();
+        self.proposals.delivered(self.delivered, |index| self.log.term(index));
+        self.notice_memberships(entries.first());
         Some(Committed { entries })
+    }
+
+    /// A change is over when its final entry is handed out.
+    fn notice_memberships(&mut self, first: LogIndex) {
+        if self.memberships.index() >= first {
+            let settled = self.memberships.settled(first, self.delivered);
+            settled.into_iter().for_each(|index| self.notice(Event::MembershipChanged { index }));
+        }
     }
 
     pub(crate) fn notice(&mut self, event: Event) {

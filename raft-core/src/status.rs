@@ -96,6 +96,8 @@ pub struct Counters {
     pub leader_alive: u64,
     /// Votes not considered because this node has just started.
     pub just_started: u64,
+    /// Replies of nodes that are no members: removed ones, say.
+    pub not_member: u64,
     /// Replies nobody waits for.
     pub unexpected_replies: u64,
     /// Appends answered with "not now".

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::entries::{Entries, EntryRef, chain_seed};
 use crate::error::StoredError;
 use crate::log::{Log, Point};
-use crate::membership::Membership;
+use crate::membership::{Membership, Memberships};
 use crate::output::{SnapshotMeta, Write};
 use crate::types::{EntryId, HardState, Identity, LogIndex, SnapshotId, Term, WriteId};
 
@@ -52,6 +52,7 @@ pub struct Stored {
 pub(crate) struct Base {
     pub(crate) meta: SnapshotMeta,
     pub(crate) log: Log,
+    pub(crate) memberships: Memberships,
 }
 
 impl Base {
@@ -71,7 +72,8 @@ impl Base {
     fn new(identity: Identity, meta: SnapshotMeta) -> Self {
         let id = EntryId { term: meta.id.term, index: meta.id.index };
         let log = Log::after(identity.group, Point { id, checksum: meta.chain });
-        Self { meta, log }
+        let memberships = Memberships::new(meta.membership_index, meta.membership.clone());
+        Self { meta, log, memberships }
     }
 }
 
@@ -164,9 +166,12 @@ impl Stored {
         if let Some(base) = &mut self.base {
             if let Some(from) = write.truncate_from {
                 base.log.truncate(from);
+                base.memberships.truncated(from);
             }
             if let Some(end) = end {
                 base.log.extend(&write.entries, end);
+                let memberships = &mut base.memberships;
+                write.entries.memberships().for_each(|(at, next)| memberships.appended(at, next));
             }
         }
         Ok(())
@@ -232,7 +237,7 @@ impl Stored {
         };
         let mut first = Write::empty(identity, id);
         first.hard_state = Some(self.hard_state);
-        let Some(Base { meta, log }) = &self.base else { return alloc::vec![first] };
+        let Some(Base { meta, log, .. }) = &self.base else { return alloc::vec![first] };
         first.snapshot = Some(Box::new(meta.clone()));
         let mut writes = alloc::vec![first];
         let mut log = log.clone();
@@ -256,12 +261,12 @@ impl Stored {
 }
 
 /// Whether one write may come after another: the next one, the same one again (a checkpoint has
-/// several of one name), or the first one of a later life.
+/// several of one name), or the first one of the next life.
 const fn follows(last: WriteId, next: WriteId) -> bool {
     if next.incarnation.0 == last.incarnation.0 {
         next.sequence == last.sequence || next.sequence == last.sequence.saturating_add(1)
     } else {
-        next.incarnation.0 > last.incarnation.0 && next.sequence == 1
+        next.incarnation.0 == last.incarnation.0.saturating_add(1) && next.sequence == 1
     }
 }
 
@@ -283,7 +288,7 @@ fn check_entries(log: &Log, write: &Write, term: Term) -> Result<Option<Point>, 
         return Err(gap);
     }
     let before = log.point(end).ok_or(gap)?;
-    let after = Log::verify(log.group(), before, entries)?;
+    let after = Log::verify(log.group(), before, entries)?.end;
     if after.id.term > term {
         return Err(StoredError::EntryFromFuture { entry: after.id, term });
     }

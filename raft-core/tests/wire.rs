@@ -83,8 +83,8 @@ fn strangers_are_rejected() {
     assert_eq!(rejects(node, message(3, 3, 1, beat)), RejectedMessage::FromSelf);
     let outcome = AppendOutcome::Success { matched: LogIndex(1) };
     let reply = Body::AppendReply(AppendReply { session: 1, outcome });
-    let error = rejects(cluster.node(1), message(44, 1, 1, reply));
-    assert_eq!(error, RejectedMessage::NotMember { from: NodeId(44) });
+    cluster.node(1).receive(message(44, 1, 1, reply)).unwrap();
+    assert_eq!(cluster.node(1).status().counters.not_member, 1, "a removed node may answer late");
 }
 
 #[test]
@@ -334,7 +334,10 @@ fn a_hint_far_away_costs_time_only() {
 #[test]
 fn kinds_of_later_versions_of_this_library_are_typed_errors() {
     let mut cluster = led_by_1(3);
-    for body in every_body(&no_entries(0)).into_iter().skip(13) {
+    for body in every_body(&no_entries(0))
+        .into_iter()
+        .filter(|body| matches!(body, Body::SnapshotChunk(_) | Body::SnapshotReply(_)))
+    {
         let message = message(1, 3, 1, body);
         let kind = message.kind();
         let error = rejects(cluster.node(3), message);

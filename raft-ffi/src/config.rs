@@ -6,9 +6,13 @@ use crate::fail::Fail;
 use crate::guard::{Out, status_of};
 use crate::status::*;
 
+/// No lease reads: the default of `lease_drift_ticks`.
+pub const RAFTCORE_NO_LEASES: u32 = u32::MAX;
+
 /// How a node behaves. Fill it with `raftcore_config_default`, then change what you want.
 ///
-/// All nodes of a group should run the same timings; nothing unsafe happens if they do not.
+/// All nodes of a group should run the same timings; nothing unsafe happens if they do not,
+/// but for lease reads, which rely on it.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct raftcore_config {
@@ -51,6 +55,21 @@ pub struct raftcore_config {
     pub max_writes_in_flight: usize,
     /// Memory for recent log entries, in bytes. Default 64 MiB.
     pub window_bytes: usize,
+    /// Reads under way; beyond it reads are refused with `RAFTCORE_STATUS_REFUSED_TOO_MANY_READS`.
+    /// Default 65,536.
+    pub max_reads: usize,
+    /// A read that is not served by then fails, in ticks. Default 100.
+    pub read_ticks_max: u32,
+    /// Largest difference between two nodes' clocks over an election timeout, in ticks, if lease
+    /// reads are wanted: they rely on it (thesis 6.4.1), and on the same timings on all nodes.
+    /// Default `RAFTCORE_NO_LEASES`: a lease read is served like a linearizable one.
+    pub lease_drift_ticks: u32,
+    /// A leader whose disk does not acknowledge a write for so long steps down, in ticks.
+    /// Default 200.
+    pub disk_stall_ticks: u32,
+    /// How eager this node is to lead, 0 to 7: each step below 7 waits longer before it runs. A node
+    /// that waits longer still runs. Default 7.
+    pub priority: u32,
 }
 
 impl From<Config> for raftcore_config {
@@ -74,6 +93,11 @@ impl From<Config> for raftcore_config {
             max_undurable_bytes: config.max_undurable_bytes,
             max_writes_in_flight: config.max_writes_in_flight,
             window_bytes: config.window_bytes,
+            max_reads: config.max_reads,
+            read_ticks_max: config.read_ticks_max,
+            lease_drift_ticks: config.lease_drift_ticks.unwrap_or(RAFTCORE_NO_LEASES),
+            disk_stall_ticks: config.disk_stall_ticks,
+            priority: config.priority,
         }
     }
 }
@@ -100,6 +124,12 @@ impl raftcore_config {
             max_undurable_bytes: self.max_undurable_bytes,
             max_writes_in_flight: self.max_writes_in_flight,
             window_bytes: self.window_bytes,
+            max_reads: self.max_reads,
+            read_ticks_max: self.read_ticks_max,
+            lease_drift_ticks: Some(self.lease_drift_ticks)
+                .filter(|&ticks| ticks != RAFTCORE_NO_LEASES),
+            disk_stall_ticks: self.disk_stall_ticks,
+            priority: self.priority,
         })
     }
 }

@@ -54,7 +54,6 @@ const fn rejected(error: &RejectedMessage) -> raftcore_status {
         RejectedMessage::WrongGroup { .. } => RAFTCORE_STATUS_REJECTED_WRONG_GROUP,
         RejectedMessage::WrongNode { .. } => RAFTCORE_STATUS_REJECTED_WRONG_NODE,
         RejectedMessage::FromSelf => RAFTCORE_STATUS_REJECTED_FROM_SELF,
-        RejectedMessage::NotMember { .. } => RAFTCORE_STATUS_REJECTED_NOT_MEMBER,
         RejectedMessage::TermOutOfRange { .. } => RAFTCORE_STATUS_REJECTED_TERM_OUT_OF_RANGE,
         RejectedMessage::SecondLeader { .. } => RAFTCORE_STATUS_REJECTED_SECOND_LEADER,
         RejectedMessage::Entries(_) => RAFTCORE_STATUS_REJECTED_ENTRIES,
@@ -78,6 +77,9 @@ const fn refused(error: &Refused) -> raftcore_status {
         Refused::ChangeInProgress => RAFTCORE_STATUS_REFUSED_CHANGE_IN_PROGRESS,
         Refused::StaleMembership { .. } => RAFTCORE_STATUS_REFUSED_STALE_MEMBERSHIP,
         Refused::Membership(_) => RAFTCORE_STATUS_REFUSED_MEMBERSHIP,
+        Refused::TooManyReads { .. } => RAFTCORE_STATUS_REFUSED_TOO_MANY_READS,
+        Refused::TransferInProgress { .. } => RAFTCORE_STATUS_REFUSED_TRANSFER_IN_PROGRESS,
+        Refused::NotVoter { .. } => RAFTCORE_STATUS_REFUSED_NOT_VOTER,
         Refused::MayNotCampaign => RAFTCORE_STATUS_REFUSED_MAY_NOT_CAMPAIGN,
         Refused::LeaderAlive { .. } => RAFTCORE_STATUS_REFUSED_LEADER_ALIVE,
         Refused::Unsupported { .. } => RAFTCORE_STATUS_REFUSED_UNSUPPORTED,
@@ -89,6 +91,7 @@ const fn refused(error: &Refused) -> raftcore_status {
 const fn start(error: &StartError) -> raftcore_status {
     match error {
         StartError::Config(_) => RAFTCORE_STATUS_START_CONFIG,
+        StartError::Membership(_) => RAFTCORE_STATUS_START_MEMBERSHIP,
         StartError::NothingStored => RAFTCORE_STATUS_START_NOTHING_STORED,
         StartError::AppliedBeyondLog { .. } => RAFTCORE_STATUS_START_APPLIED_BEYOND_LOG,
         StartError::AppliedBelowSnapshot { .. } => RAFTCORE_STATUS_START_APPLIED_BELOW_SNAPSHOT,

@@ -2,37 +2,21 @@
 
 use bytes::Bytes;
 use core::ffi::c_char;
-use core_raftcore::{
-    Member, MembershipChange, Message, Node, NodeId, ReadConsistency, ReadId, Tick,
-};
+use core_raftcore::{MembershipChange, Message, Node, NodeId, ReadConsistency, ReadId, Tick};
 
-use crate::config::{raftcore_config, read_config, yes_or_no};
+use crate::config::{raftcore_config, read_config};
 use crate::fail::Fail;
 use crate::guard::{Guarded, Out, copy_text, elements, give, lent, lent_mut, status_of, take_back};
+use crate::membership::{raftcore_member, read_members};
 use crate::output::raftcore_output;
 use crate::status::*;
 use crate::stored::raftcore_stored;
-use crate::types::{raftcore_bytes, raftcore_entry_id, raftcore_write_id};
+use crate::types::{raftcore_entry_id, raftcore_write_id};
 
 /// One participant of one Raft group: a value without threads, clocks, files or sockets.
 ///
 /// Owned by the caller until `raftcore_node_free`.
 pub struct raftcore_node(pub(crate) Guarded<Node>);
-
-/// A member in a wished-for membership.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct raftcore_member {
-    /// Its id.
-    pub id: u64,
-    /// Whether its vote counts (1) or it is a learner (0; thesis 4.2.1).
-    pub voter: u32,
-    /// Whether a learner is to become a voter once it has caught up: 1 or 0.
-    pub promote: u32,
-    /// Up to 256 bytes that the library carries and never reads: an address, say. May be
-    /// `{NULL, 0}`.
-    pub context: raftcore_bytes,
-}
 
 /// Consistency of a read: not older than any write acknowledged before it (thesis 6.4).
 pub const RAFTCORE_READ_LINEARIZABLE: u32 = 1;
@@ -166,11 +150,14 @@ pub unsafe extern "C" fn raftcore_node_propose(
     }
 }
 
-/// Proposes a complete new topology, computed from the membership at `based_on`.
+/// Proposes a complete new topology (Raft 6; thesis 4), computed from the membership at `based_on`:
+/// change what `raftcore_node_membership` gives, and tell its index.
 ///
-/// `members` and their contexts are copied. Threads: one at a time. Errors:
-/// `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_UNKNOWN_NUMBER`, `RAFTCORE_STATUS_REFUSED_*`; in this
-/// version always `RAFTCORE_STATUS_REFUSED_UNSUPPORTED` or `RAFTCORE_STATUS_REFUSED_HALTED`.
+/// Takes effect at once; over when `RAFTCORE_EVENT_MEMBERSHIP_CHANGED` says so. Sets of voters that
+/// differ by more than one go through a joint membership, which is left without further calls.
+///
+/// `members`, in any order, and their contexts are copied. Threads: one at a time. Errors:
+/// `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_UNKNOWN_NUMBER`, `RAFTCORE_STATUS_REFUSED_*`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn raftcore_node_propose_membership(
     node: *mut raftcore_node,
@@ -182,9 +169,7 @@ pub unsafe extern "C" fn raftcore_node_propose_membership(
     // SAFETY: the caller's pointers are NULL or good for this call.
     unsafe {
         change(node, |node| {
-            let (members, out) = (elements(members, count)?, Out::new(out_id)?);
-            let members =
-                members.iter().map(|member| read_member(member)).collect::<Result<_, _>>()?;
+            let (members, out) = (read_members(members, count)?, Out::new(out_id)?);
             let change = MembershipChange { based_on: based_on.into(), members };
             out.put(node.propose_membership(change)?.into());
             Ok(())
@@ -192,25 +177,15 @@ pub unsafe extern "C" fn raftcore_node_propose_membership(
     }
 }
 
-/// # Safety
-/// The member's context is good for reading.
-unsafe fn read_member(member: &raftcore_member) -> Result<Member, Fail> {
-    // SAFETY: promised by the caller.
-    let context = unsafe { elements(member.context.data, member.context.length) }?;
-    Ok(Member {
-        id: NodeId(member.id),
-        voter: yes_or_no(member.voter)?,
-        promote: yes_or_no(member.promote)?,
-        context: context.to_vec(),
-    })
-}
-
-/// Asks for a read named `id`, with one of `RAFTCORE_READ_*`. Each accepted one ends in exactly one
-/// output with this name.
+/// Asks to read the state machine (thesis 6.4); `id` names the read, one of `RAFTCORE_READ_*` says how
+/// fresh it must be.
+///
+/// Each accepted one ends in exactly one output with this name, `RAFTCORE_OUTPUT_READ_READY` or
+/// `RAFTCORE_OUTPUT_READ_FAILED`, after `read_ticks_max` ticks at the latest. A follower asks the
+/// leader. Reads that arrive together share one round of messages.
 ///
 /// Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_UNKNOWN_NUMBER`,
-/// `RAFTCORE_STATUS_REFUSED_*`; in this version always `RAFTCORE_STATUS_REFUSED_UNSUPPORTED` or
-/// `RAFTCORE_STATUS_REFUSED_HALTED`.
+/// `RAFTCORE_STATUS_REFUSED_*`; `RAFTCORE_STATUS_REFUSED_NOT_LEADER` if no leader is known.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn raftcore_node_read(
     node: *mut raftcore_node,
@@ -231,10 +206,12 @@ pub unsafe extern "C" fn raftcore_node_read(
     }
 }
 
-/// Hands leadership to a peer.
+/// Hands leadership to another voter as soon as its log is complete (thesis 3.10).
 ///
-/// Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_REFUSED_*`; in this
-/// version always `RAFTCORE_STATUS_REFUSED_UNSUPPORTED` or `RAFTCORE_STATUS_REFUSED_HALTED`.
+/// Proposals are refused meanwhile. After a longest election timeout it is given up, which
+/// `RAFTCORE_EVENT_TRANSFER_FAILED` says.
+///
+/// Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_REFUSED_*`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn raftcore_node_transfer_leadership(
     node: *mut raftcore_node,
@@ -253,10 +230,9 @@ pub unsafe extern "C" fn raftcore_node_campaign(node: *mut raftcore_node) -> raf
     unsafe { change(node, |node| Ok(node.campaign()?)) }
 }
 
-/// Gives leadership up.
+/// Gives up leadership; another election follows, which this node may win again.
 ///
-/// Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_REFUSED_*`; in this
-/// version always `RAFTCORE_STATUS_REFUSED_UNSUPPORTED` or `RAFTCORE_STATUS_REFUSED_HALTED`.
+/// Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_REFUSED_*`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn raftcore_node_step_down(node: *mut raftcore_node) -> raftcore_status {
     // SAFETY: the caller's pointer is NULL or good for this call.

@@ -26,13 +26,11 @@ pub const RAFTCORE_OUTPUT_RESTORE: u32 = 4;
 pub const RAFTCORE_OUTPUT_READ_LOG: u32 = 5;
 /// Output: read a piece of a snapshot. Not handed out by this version.
 pub const RAFTCORE_OUTPUT_READ_SNAPSHOT: u32 = 6;
-/// Output: the state machine may be read now; see `raftcore_output_read`. Not handed out by this
-/// version.
+/// Output: the state machine may be read now; see `raftcore_output_read`.
 pub const RAFTCORE_OUTPUT_READ_READY: u32 = 7;
-/// Output: a read will not be served; see `raftcore_output_read`. Not handed out by this version.
+/// Output: a read will not be served; see `raftcore_output_read`.
 pub const RAFTCORE_OUTPUT_READ_FAILED: u32 = 8;
 /// Output: own proposals were overwritten, certainly not applied; see `raftcore_output_proposals`.
-/// Not handed out by this version.
 pub const RAFTCORE_OUTPUT_PROPOSALS_LOST: u32 = 9;
 /// Output: a snapshot passed own proposals, applied or not; see `raftcore_output_proposals`.
 /// Not handed out by this version.
@@ -65,10 +63,21 @@ pub const RAFTCORE_EVENT_STEPPED_DOWN: u32 = 2;
 pub const RAFTCORE_EVENT_LEADER_CHANGED: u32 = 3;
 /// Event: a peer's log contradicts this one: `node`, `at`.
 pub const RAFTCORE_EVENT_DIVERGED: u32 = 4;
+/// Event: a membership change is over, the membership of this entry is committed: `at.index`.
+pub const RAFTCORE_EVENT_MEMBERSHIP_CHANGED: u32 = 5;
+/// Event: leadership could not be handed over in time, proposals are taken again (thesis 3.10):
+/// `node`.
+pub const RAFTCORE_EVENT_TRANSFER_FAILED: u32 = 6;
 /// Stepped down: a message of a higher term arrived (Raft 5.1).
 pub const RAFTCORE_STEP_DOWN_HIGHER_TERM: u32 = 1;
 /// Stepped down: no quorum was heard for an election timeout (thesis 6.2).
 pub const RAFTCORE_STEP_DOWN_NO_QUORUM: u32 = 2;
+/// Stepped down: the disk has not acknowledged a write for `disk_stall_ticks`.
+pub const RAFTCORE_STEP_DOWN_DISK_STALLED: u32 = 3;
+/// Stepped down: `raftcore_node_step_down` was called.
+pub const RAFTCORE_STEP_DOWN_ASKED: u32 = 4;
+/// Stepped down: the node is no voter any more, and its successor did not take over in time.
+pub const RAFTCORE_STEP_DOWN_REMOVED: u32 = 5;
 
 /// One duty: an owned value that never changes and depends on nothing.
 ///
@@ -351,8 +360,8 @@ pub unsafe extern "C" fn raftcore_output_command(
     }
 }
 
-/// The read that may be served (`*out_reason` is 0) or will not be (one of
-/// `RAFTCORE_READ_FAILED_*`, or `RAFTCORE_REASON_OTHER`).
+/// The read that may be served (`*out_reason` is 0) or, as the kind of the output says, will not be
+/// (one of `RAFTCORE_READ_FAILED_*`, or `RAFTCORE_REASON_OTHER`).
 ///
 /// Threads: any. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_WRONG_KIND`.
 #[unsafe(no_mangle)]
@@ -461,12 +470,8 @@ impl From<&Event> for raftcore_event {
                 Self { kind: RAFTCORE_EVENT_BECAME_LEADER, term: term.get(), ..nothing }
             }
             Event::SteppedDown { term, reason } => {
-                let reason = match reason {
-                    StepDownReason::HigherTerm => RAFTCORE_STEP_DOWN_HIGHER_TERM,
-                    StepDownReason::NoQuorum => RAFTCORE_STEP_DOWN_NO_QUORUM,
-                    _ => RAFTCORE_REASON_OTHER,
-                };
-                Self { kind: RAFTCORE_EVENT_STEPPED_DOWN, term: term.get(), reason, ..nothing }
+                let (kind, reason) = (RAFTCORE_EVENT_STEPPED_DOWN, step_down(*reason));
+                Self { kind, term: term.get(), reason, ..nothing }
             }
             Event::LeaderChanged { term, leader } => {
                 let kind = RAFTCORE_EVENT_LEADER_CHANGED;
@@ -476,7 +481,25 @@ impl From<&Event> for raftcore_event {
                 let kind = RAFTCORE_EVENT_DIVERGED;
                 Self { kind, node: peer.get(), at: (*at).into(), ..nothing }
             }
+            Event::MembershipChanged { index } => {
+                let at = raftcore_entry_id { term: 0, index: index.get() };
+                Self { kind: RAFTCORE_EVENT_MEMBERSHIP_CHANGED, at, ..nothing }
+            }
+            Event::TransferFailed { to } => {
+                Self { kind: RAFTCORE_EVENT_TRANSFER_FAILED, node: to.get(), ..nothing }
+            }
             _ => nothing,
         }
+    }
+}
+
+const fn step_down(reason: StepDownReason) -> u32 {
+    match reason {
+        StepDownReason::HigherTerm => RAFTCORE_STEP_DOWN_HIGHER_TERM,
+        StepDownReason::NoQuorum => RAFTCORE_STEP_DOWN_NO_QUORUM,
+        StepDownReason::DiskStalled => RAFTCORE_STEP_DOWN_DISK_STALLED,
+        StepDownReason::Asked => RAFTCORE_STEP_DOWN_ASKED,
+        StepDownReason::Removed => RAFTCORE_STEP_DOWN_REMOVED,
+        _ => RAFTCORE_REASON_OTHER,
     }
 }

@@ -64,7 +64,7 @@ pub const RAFTCORE_STATUS_REJECTED_WRONG_GROUP: raftcore_status = 200;
 pub const RAFTCORE_STATUS_REJECTED_WRONG_NODE: raftcore_status = 201;
 /// The message claims to come from this node itself.
 pub const RAFTCORE_STATUS_REJECTED_FROM_SELF: raftcore_status = 202;
-/// The message answers, but its sender is no peer of this leader.
+/// Not given any more: messages from strangers are ignored. The number stays taken.
 pub const RAFTCORE_STATUS_REJECTED_NOT_MEMBER: raftcore_status = 203;
 /// The term is zero, or too far beyond this node's to be true.
 pub const RAFTCORE_STATUS_REJECTED_TERM_OUT_OF_RANGE: raftcore_status = 204;
@@ -107,6 +107,12 @@ pub const RAFTCORE_STATUS_REFUSED_LEADER_ALIVE: raftcore_status = 307;
 pub const RAFTCORE_STATUS_REFUSED_UNSUPPORTED: raftcore_status = 308;
 /// The node has halted.
 pub const RAFTCORE_STATUS_REFUSED_HALTED: raftcore_status = 309;
+/// Too many reads are under way; try again when some have ended.
+pub const RAFTCORE_STATUS_REFUSED_TOO_MANY_READS: raftcore_status = 310;
+/// Leadership is being handed over; try again, there or here.
+pub const RAFTCORE_STATUS_REFUSED_TRANSFER_IN_PROGRESS: raftcore_status = 311;
+/// Only a voter can lead.
+pub const RAFTCORE_STATUS_REFUSED_NOT_VOTER: raftcore_status = 312;
 /// Refused for a reason newer than this list.
 pub const RAFTCORE_STATUS_REFUSED_OTHER: raftcore_status = 399;
 
@@ -122,6 +128,8 @@ pub const RAFTCORE_STATUS_START_APPLIED_BELOW_SNAPSHOT: raftcore_status = 403;
 pub const RAFTCORE_STATUS_START_OUT_OF_RANGE: raftcore_status = 404;
 /// This version does not start that yet.
 pub const RAFTCORE_STATUS_START_UNSUPPORTED: raftcore_status = 405;
+/// The founding membership cannot be.
+pub const RAFTCORE_STATUS_START_MEMBERSHIP: raftcore_status = 406;
 /// No start for a reason newer than this list.
 pub const RAFTCORE_STATUS_START_OTHER: raftcore_status = 499;
 
@@ -254,6 +262,9 @@ const TEXTS: &[(raftcore_status, &CStr)] = &[
     (RAFTCORE_STATUS_REFUSED_LEADER_ALIVE, c"a leader is alive"),
     (RAFTCORE_STATUS_REFUSED_UNSUPPORTED, c"not supported yet"),
     (RAFTCORE_STATUS_REFUSED_HALTED, c"the node has halted"),
+    (RAFTCORE_STATUS_REFUSED_TOO_MANY_READS, c"too many reads are under way"),
+    (RAFTCORE_STATUS_REFUSED_TRANSFER_IN_PROGRESS, c"leadership is being handed over"),
+    (RAFTCORE_STATUS_REFUSED_NOT_VOTER, c"the node is not a voter"),
     (RAFTCORE_STATUS_REFUSED_OTHER, c"refused"),
     (RAFTCORE_STATUS_START_CONFIG, c"the configuration cannot work"),
     (RAFTCORE_STATUS_START_NOTHING_STORED, c"nothing is stored"),
@@ -261,6 +272,7 @@ const TEXTS: &[(raftcore_status, &CStr)] = &[
     (RAFTCORE_STATUS_START_APPLIED_BELOW_SNAPSHOT, c"applied is below the snapshot"),
     (RAFTCORE_STATUS_START_OUT_OF_RANGE, c"the incarnation cannot be raised"),
     (RAFTCORE_STATUS_START_UNSUPPORTED, c"not supported yet"),
+    (RAFTCORE_STATUS_START_MEMBERSHIP, c"the founding membership cannot be"),
     (RAFTCORE_STATUS_START_OTHER, c"the node cannot start"),
     (RAFTCORE_STATUS_STORED_FOREIGN_IDENTITY, c"write of another node"),
     (RAFTCORE_STATUS_STORED_OUT_OF_ORDER, c"writes are missing or out of order"),

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use core::ffi::c_char;
-use core_raftcore::{Identity, Membership, Stored, Write};
+use core_raftcore::{Identity, Membership, MembershipError, Stored, Write};
 
 use crate::fail::Fail;
 use crate::guard::{Guarded, Out, copy_text, elements, give, lent, lent_mut, status_of, take_back};
+use crate::membership::{raftcore_member, read_members};
 use crate::records::raftcore_records;
 use crate::status::*;
 
@@ -57,7 +58,8 @@ fn new_stored(stored: Stored) -> *mut raftcore_stored {
 /// The first start of a founding member; its storage must be empty.
 ///
 /// Every founding member is given the same voters, itself among them. Do this once for a group:
-/// later starts are `raftcore_stored_empty` and `raftcore_stored_replay`.
+/// later starts are `raftcore_stored_empty` and `raftcore_stored_replay`. A node that is added later
+/// is given the founders too, without being one of them.
 ///
 /// `voters` are copied. `*out_stored` is owned by the caller until `raftcore_stored_free`.
 ///
@@ -73,14 +75,45 @@ pub unsafe extern "C" fn raftcore_stored_found(
     status_of(|| {
         // SAFETY: the caller's pointers are NULL or good for this call.
         let (out, voters) = unsafe { (Out::new(out_stored)?, elements(voters, count)?) };
-        let membership = Membership::of_voters(voters.iter().copied())?;
-        let identity = Identity { group: group.into(), node: node.into() };
-        out.put(new_stored(Stored::found(identity, membership)));
+        out.put(found(group, node, Membership::of_voters(voters.iter().copied()))?);
         Ok(())
     })
 }
 
-/// The first start of a node that a running group will add; its storage must be empty.
+/// The same with learners and contexts: the members as `raftcore_node_membership` will tell them.
+///
+/// `members` and their contexts are copied. `*out_stored` is owned by the caller until
+/// `raftcore_stored_free`.
+///
+/// Threads: any. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_UNKNOWN_NUMBER`,
+/// `RAFTCORE_STATUS_MEMBERSHIP_*`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn raftcore_stored_found_members(
+    group: u64,
+    node: u64,
+    members: *const raftcore_member,
+    count: usize,
+    out_stored: *mut *mut raftcore_stored,
+) -> raftcore_status {
+    status_of(|| {
+        // SAFETY: the caller's pointers are NULL or good for this call.
+        let (out, members) = unsafe { (Out::new(out_stored)?, read_members(members, count)?) };
+        out.put(found(group, node, Membership::new(members))?);
+        Ok(())
+    })
+}
+
+fn found(
+    group: u64,
+    node: u64,
+    membership: Result<Membership, MembershipError>,
+) -> Result<*mut raftcore_stored, Fail> {
+    let identity = Identity { group: group.into(), node: node.into() };
+    Ok(new_stored(Stored::found(identity, membership?)))
+}
+
+/// The first start of a node that is given nothing, not even the founders; its storage must be
+/// empty. This version starts no node from it: `RAFTCORE_STATUS_START_UNSUPPORTED`.
 ///
 /// `*out_stored` is owned by the caller until `raftcore_stored_free`.
 ///

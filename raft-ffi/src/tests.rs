@@ -87,7 +87,7 @@ fn variants(source: &str, name: &str) -> Vec<String> {
 #[test]
 fn every_case_of_the_core_has_a_number() {
     let errors = include_str!("../../raft-core/src/error.rs");
-    let members = include_str!("../../raft-core/src/membership.rs");
+    let members = include_str!("../../raft-core/src/membership/mod.rs");
     let outputs = include_str!("../../raft-core/src/output.rs");
     let (fail, output) = (include_str!("fail.rs"), include_str!("output.rs"));
     let mut cases = Vec::new();

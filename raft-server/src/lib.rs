@@ -42,6 +42,34 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Not in this version: TLS and any other proof of who a peer or client is (run it in a network you
+//! trust), membership changes, and snapshots: the log only grows, and a start applies all of it.
+//!
+//! ```
+//! use raftcore::NodeId;
+//! use raftcore_server::{Command, MemberAddresses, Process, Settings};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let dir = folder.path().join("node-1");
+//! let any_port = "127.0.0.1:0".to_owned();
+//! let me = MemberAddresses { id: NodeId(1), raft: any_port.clone(), http: any_port };
+//! let mut process = Process::start(&Settings::new(me, dir, vec![])).await?;
+//! let handle = process.handle();
+//! handle.roles().wait_for(|role| role.leader.is_some()).await?;
+//!
+//! let pairs = [("y".to_owned(), "7".to_owned())];
+//! handle.propose(Command::Put(pairs.into()).encode().into()).await?;
+//! let found = handle.query("y".to_owned()).await?;
+//! assert_eq!(found.expect("it was put").get(), "7");
+//!
+//! process.stop();
+//! process.wait().await;
+//! # Ok(())
+//! # }
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod api;

@@ -3,7 +3,7 @@
 use core::ops::RangeInclusive;
 use std::sync::Arc;
 
-use raftcore::{Config, Membership};
+use raftcore::{Config, MAX_PRIORITY, Membership};
 use thiserror::Error;
 
 use crate::rng::Rng;
@@ -11,12 +11,15 @@ use crate::rng::Rng;
 /// Sizes of cluster that can be simulated.
 pub const NODES: RangeInclusive<usize> = 1..=7;
 
+/// Most nodes that do not belong to the cluster from its beginning.
+pub(crate) const OUTSIDERS_MAX: usize = 3;
+
 /// What to run: everything else follows from the seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SimConfig {
     /// The seed; the same one gives the same run, byte for byte. Default 0.
     pub seed: u64,
-    /// Nodes in the cluster, 1 to 7; chosen by the seed if `None`. Default `None`.
+    /// Nodes that found the cluster, 1 to 7; chosen by the seed if `None`. Default `None`.
     pub nodes: Option<usize>,
     /// Events to execute before faults stop and recovery is checked. Default 20,000.
     pub steps: u64,
@@ -50,7 +53,13 @@ pub enum ConfigError {
 
 /// What the seed decides before the first event.
 pub(crate) struct Plan {
+    /// How many nodes found the cluster; others may be added later.
+    pub(crate) founders: usize,
     pub(crate) membership: Membership,
+    /// Whether leases may be relied on: clocks drift within a bound, and are read before each input.
+    pub(crate) leases: bool,
+    /// Whether the membership changes.
+    pub(crate) changes: bool,
     /// One configuration per node.
     pub(crate) configs: Vec<Arc<Config>>,
     /// Whether messages and writes go through bytes.
@@ -65,7 +74,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn new(sim: &SimConfig, rng: &mut Rng) -> Result<Self, ConfigError> {
-        let chosen = 1 + rng.weighted(&[3, 6, 45, 8, 25, 4, 9]);
+        let chosen = 1 + rng.weighted(&[3, 6, 40, 16, 22, 5, 8]);
         let nodes = sim.nodes.unwrap_or(chosen);
         if !NODES.contains(&nodes) {
             return Err(ConfigError::Nodes { nodes });
@@ -73,9 +82,17 @@ impl Plan {
         let Ok(membership) = Membership::of_voters(1..=nodes as u64) else {
             return Err(ConfigError::Nodes { nodes });
         };
-        let common = timings_and_limits(rng);
-        let mixed = rng.chance(100);
-        let configs = (0..nodes)
+        let (leases, changes) = (rng.chance(500), sim.faults && rng.chance(600));
+        let mut common = timings_and_limits(rng);
+        if leases {
+            common.lease_drift_ticks = Some(rng.pick(&[1, 2]));
+        }
+        // Without it removed nodes, which do not know it, disturb the others for ever.
+        common.check_quorum |= changes;
+        let mixed = !leases && !changes && rng.chance(200);
+        let priorities = rng.chance(250);
+        let outsiders = if changes { rng.below(OUTSIDERS_MAX as u64 + 1) as usize } else { 0 };
+        let configs = (0..nodes + outsiders)
             .map(|_| {
                 let mut config = common.clone();
                 config.seed = rng.next();
@@ -83,11 +100,17 @@ impl Plan {
                     config.pre_vote = rng.chance(500);
                     config.check_quorum = rng.chance(500);
                 }
+                if priorities {
+                    config.priority = rng.between(0, MAX_PRIORITY.into()) as u32;
+                }
                 Arc::new(config)
             })
             .collect();
         Ok(Self {
+            founders: nodes,
             membership,
+            leases,
+            changes,
             configs,
             codec: rng.chance(750),
             refolds: rng.chance(125),
@@ -99,7 +122,7 @@ impl Plan {
 
 fn timings_and_limits(rng: &mut Rng) -> Config {
     let (min, max, heartbeat) =
-        rng.pick(&[(8, 16, 2), (10, 20, 3), (10, 13, 2), (20, 40, 4), (12, 30, 3)]);
+        rng.pick(&[(8, 16, 2), (10, 20, 3), (10, 13, 2), (20, 40, 4), (12, 30, 3), (20, 30, 12)]);
     let tight = rng.chance(500);
     let mut limit = |small: &[usize], large: usize| {
         if tight && rng.chance(500) { rng.pick(small) } else { large }
@@ -116,6 +139,9 @@ fn timings_and_limits(rng: &mut Rng) -> Config {
         max_in_flight_bytes: limit(&[512, 4096], defaults.max_in_flight_bytes),
         max_uncommitted_bytes: limit(&[2048, 16_384], defaults.max_uncommitted_bytes),
         max_undurable_bytes: limit(&[64, 128, 512], defaults.max_undurable_bytes),
+        max_reads: limit(&[1, 2, 6], defaults.max_reads),
+        read_ticks_max: limit(&[10, 30], defaults.read_ticks_max as usize) as u32,
+        disk_stall_ticks: limit(&[15, 60], defaults.disk_stall_ticks as usize) as u32,
         max_writes_in_flight: rng.pick(&[1, 2, 2, 2, 3, 5]),
         pre_vote: rng.chance(800),
         check_quorum: rng.chance(850),

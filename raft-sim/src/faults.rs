@@ -5,7 +5,7 @@ use core::ops::{Index, IndexMut};
 
 macro_rules! fault_kinds {
     ($($(#[$meta:meta])* $kind:ident => $name:literal,)*) => {
-        /// A kind of fault that a run injects.
+        /// A kind of fault that a run injects, or of wish that clients and operators have.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum FaultKind {
@@ -78,6 +78,44 @@ fault_kinds! {
     LatePoll => "late poll",
     /// A host reports an applied entry late.
     LateApply => "late apply",
+    /// A client reads what was acknowledged before.
+    LinearizableRead => "linearizable read",
+    /// A client reads what was acknowledged before, by lease if there is one.
+    LeaseRead => "lease read",
+    /// A client reads whatever is applied.
+    StaleRead => "stale read",
+    /// A node refuses a read because too many are open.
+    TooManyReads => "too many reads",
+    /// A read ends without an answer.
+    FailedRead => "failed read",
+    /// Proposals are overwritten, and their node says so.
+    LostProposals => "lost proposals",
+    /// A leader is told to hand over.
+    Transfer => "transfer",
+    /// A leader is cut off, and asked for reads, when it tells its successor to start.
+    OutlivedTransfer => "outlived transfer",
+    /// A leader is told to step down.
+    StepDown => "step down",
+    /// A node is told to run for leadership.
+    Campaign => "campaign",
+    /// A voter is added.
+    AddedVoter => "added voter",
+    /// A learner is added, or a voter made one.
+    AddedLearner => "added learner",
+    /// Learners are to become voters.
+    Promotion => "promotion",
+    /// A member is removed.
+    Removal => "removal",
+    /// A leader removes itself.
+    RemovedLeader => "removed leader",
+    /// Several voters change at once.
+    JointChange => "joint change",
+    /// A membership changes while links are cut.
+    ChangeWhileCut => "change while cut",
+    /// A change is computed from another membership than the current one.
+    StaleChange => "stale change",
+    /// A node stops while a joint membership is in force.
+    CrashInJoint => "crash in joint change",
 }
 
 impl FaultKind {
@@ -96,6 +134,12 @@ impl FaultKind {
                 | Self::OneWayPartition
                 | Self::StaleTerm
                 | Self::StaleLife
+                | Self::Transfer
+                | Self::OutlivedTransfer
+                | Self::JointChange
+                | Self::ChangeWhileCut
+                | Self::CrashInJoint
+                | Self::RemovedLeader
         )
     }
 }
@@ -107,8 +151,14 @@ impl fmt::Display for FaultKind {
 }
 
 /// How often each kind of fault fired.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FaultCounts([u64; FaultKind::ALL.len()]);
+
+impl Default for FaultCounts {
+    fn default() -> Self {
+        Self([0; FaultKind::ALL.len()])
+    }
+}
 
 impl FaultCounts {
     /// Each kind with its count.

@@ -1,8 +1,8 @@
 //! A host: a node, a disk, a clock, a state machine, and habits.
 
 use raftcore::{
-    Answer, EntryId, Input, LogIndex, Message, Misuse, Node, Output, Refused, RejectedMessage,
-    Tick, WriteId,
+    Answer, EntryId, Input, LogIndex, MembershipChange, Message, Misuse, Node, NodeId, Output,
+    ReadConsistency, ReadId, Refused, RejectedMessage, Tick, WriteId,
 };
 
 use crate::check::View;
@@ -14,6 +14,8 @@ use crate::weather::Habits;
 /// A node whose inputs are kept if somebody wants a recording.
 pub(crate) struct Driver {
     pub(crate) node: Node,
+    /// The time it was told last.
+    pub(crate) told: u64,
     applied: LogIndex,
     start: Option<Start>,
     inputs: Option<Vec<Input>>,
@@ -27,7 +29,7 @@ impl Driver {
     /// A started node; with its beginning, everything is recorded.
     pub(crate) fn new(node: Node, start: Option<Start>, applied: LogIndex) -> Self {
         let inputs = start.is_some().then(Vec::new);
-        Self { node, applied, start, inputs, answers: Vec::new() }
+        Self { node, told: 0, applied, start, inputs, answers: Vec::new() }
     }
 
     /// What was put in, and what came out.
@@ -48,6 +50,7 @@ impl Driver {
     }
 
     pub(crate) fn tick(&mut self, now: u64) {
+        self.told = now;
         self.keep(|| Input::Tick(Tick(now)));
         self.node.tick(Tick(now));
         self.kept(|| Answer::Done);
@@ -67,10 +70,43 @@ impl Driver {
         result
     }
 
-    pub(crate) fn campaign(&mut self) {
+    pub(crate) fn propose_membership(
+        &mut self,
+        change: MembershipChange,
+    ) -> Result<EntryId, Refused> {
+        self.keep(|| Input::ProposeMembership(change.clone()));
+        let result = self.node.propose_membership(change);
+        self.kept(|| result.clone().map_or_else(Answer::Refused, Answer::Proposed));
+        result
+    }
+
+    pub(crate) fn read(&mut self, id: ReadId, consistency: ReadConsistency) -> Result<(), Refused> {
+        self.keep(|| Input::Read { id, consistency });
+        let result = self.node.read(id, consistency);
+        self.answered(result)
+    }
+
+    pub(crate) fn transfer_leadership(&mut self, to: NodeId) -> Result<(), Refused> {
+        self.keep(|| Input::TransferLeadership { to });
+        let result = self.node.transfer_leadership(to);
+        self.answered(result)
+    }
+
+    pub(crate) fn step_down(&mut self) -> Result<(), Refused> {
+        self.keep(|| Input::StepDown);
+        let result = self.node.step_down();
+        self.answered(result)
+    }
+
+    pub(crate) fn campaign(&mut self) -> Result<(), Refused> {
         self.keep(|| Input::Campaign);
         let result = self.node.campaign();
-        self.kept(|| result.map_or_else(Answer::Refused, |()| Answer::Done));
+        self.answered(result)
+    }
+
+    fn answered(&mut self, result: Result<(), Refused>) -> Result<(), Refused> {
+        self.kept(|| result.clone().map_or_else(Answer::Refused, |()| Answer::Done));
+        result
     }
 
     /// Gives memory back, and goes on with a copy: neither may change anything. Says whether the

@@ -34,6 +34,7 @@ mod record;
 mod report;
 mod rng;
 mod trace;
+mod transcript;
 mod weather;
 mod world;
 

@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use raftcore::{Message, MessageKind};
 
-use crate::config::NODES;
+use crate::config::{NODES, OUTSIDERS_MAX};
 use crate::faults::{FaultCounts, FaultKind};
 use crate::property::{Checked, Property, broken};
 use crate::queue::UNITS_PER_TICK;
 use crate::rng::Rng;
 use crate::weather::Weather;
 
-const HOSTS: usize = *NODES.end();
+const HOSTS: usize = *NODES.end() + OUTSIDERS_MAX;
 /// Old messages kept so that some come back.
 const ARCHIVE: usize = 96;
 
@@ -101,7 +101,7 @@ impl Network {
         counts: &mut FaultCounts,
         mut arrive: impl FnMut(u64, u32),
     ) {
-        if self.cut(flight.from, flight.to) {
+        if self.is_cut(flight.from, flight.to) {
             return;
         }
         let reply = matches!(flight.kind, MessageKind::AppendReply | MessageKind::VoteReply);
@@ -169,7 +169,7 @@ impl Network {
             }
             link.burst_at = now;
         }
-        (!self.cut(taken.from, taken.to)).then_some(taken)
+        (!self.is_cut(taken.from, taken.to)).then_some(taken)
     }
 
     fn put(&mut self, flight: Flight) -> u32 {
@@ -205,7 +205,8 @@ impl Network {
         self.flights.get(flight as usize)?.as_ref()
     }
 
-    fn cut(&self, from: usize, to: usize) -> bool {
+    /// Whether the link is cut in this direction.
+    pub(crate) const fn is_cut(&self, from: usize, to: usize) -> bool {
         self.links[from][to].cut
     }
 
@@ -217,6 +218,11 @@ impl Network {
     /// Holds back what is sent over the link until then.
     pub(crate) fn clog(&mut self, from: usize, to: usize, until: u64) {
         self.links[from][to].clogged_until = until;
+    }
+
+    /// Whether some link is cut.
+    pub(crate) fn has_cuts(&self) -> bool {
+        self.links.iter().flatten().any(|link| link.cut)
     }
 
     /// Mends all cuts.

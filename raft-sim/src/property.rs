@@ -20,7 +20,11 @@ pub enum Property {
     OwnTermCommit,
     /// What is committed never leaves a durable log.
     CommittedIsImmutable,
-    /// What is committed is durable on a quorum.
+    /// A leader was voted for by a quorum of its membership (Raft 5.2, 6).
+    ElectedByQuorum,
+    /// The membership in force is the newest of the log (thesis 4.1).
+    MembershipInForce,
+    /// What is committed is durable on a quorum of the leader's membership, of both when joint.
     DurableOnQuorum,
     /// What a leader believes to be durable at a peer is (Raft figure 2, matchIndex).
     MatchIsDurable,
@@ -38,6 +42,10 @@ pub enum Property {
     BoundedResources,
     /// What a client was told is so, for ever.
     ClientPromise,
+    /// A read shows all that was acknowledged before it was asked (thesis 6.4).
+    FreshReads,
+    /// A read that was taken ends once, and in time.
+    ReadsEnd,
     /// No honest peer's message is rejected.
     HonestPeerAccepted,
     /// No node halts without a broken promise below it.
@@ -68,6 +76,8 @@ impl Property {
             Self::StateMachineSafety => "state-machine-safety",
             Self::OwnTermCommit => "own-term-commit",
             Self::CommittedIsImmutable => "committed-is-immutable",
+            Self::ElectedByQuorum => "elected-by-quorum",
+            Self::MembershipInForce => "membership-in-force",
             Self::DurableOnQuorum => "durable-on-quorum",
             Self::MatchIsDurable => "match-is-durable",
             Self::MessageBehindDurability => "message-behind-durability",
@@ -77,6 +87,8 @@ impl Property {
             Self::IndexOrdering => "index-ordering",
             Self::BoundedResources => "bounded-resources",
             Self::ClientPromise => "client-promise",
+            Self::FreshReads => "fresh-reads",
+            Self::ReadsEnd => "reads-end",
             Self::HonestPeerAccepted => "honest-peer-accepted",
             Self::NeverHalts => "never-halts",
             Self::Restartable => "restartable",

@@ -3,6 +3,8 @@
 use core::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+use crate::world::Wish;
+
 /// Units of simulated time in one tick of a clock that runs true.
 pub(crate) const UNITS_PER_TICK: u64 = 16;
 
@@ -23,6 +25,8 @@ pub(crate) enum Event {
     Applied { host: u8, life: u32, index: u64 },
     /// A host starts its node from the disk.
     Restart { host: u8, life: u32 },
+    /// Something is wanted of a node.
+    Wish { host: u8, life: u32, wish: Wish },
     /// A client wants something.
     Client,
     /// Something goes wrong.

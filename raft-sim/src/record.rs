@@ -7,7 +7,14 @@ use raftcore::{
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+use crate::transcript::{Gave, Given};
+
+/// What every recording begins with.
+const MARK: &[u8] = b"raftcore recording ";
+/// Version of the format.
+const VERSION: u8 = 1;
 
 /// How a recorded life began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,9 +58,18 @@ pub struct Recording {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RecordingError {
-    /// The bytes are not a recording.
-    #[error("not a recording: {0}")]
-    Bytes(#[from] postcard::Error),
+    /// The file is something else.
+    #[error("not a recording")]
+    NotARecording,
+    /// Written by a version this one does not know.
+    #[error("a recording of version {version}; this program reads version {VERSION}")]
+    UnknownVersion {
+        /// Its version.
+        version: u8,
+    },
+    /// The checksum does not fit the bytes, or they cannot be read.
+    #[error("the recording is damaged or cut short")]
+    Damaged,
     /// A stored record cannot be read.
     #[error("a stored record cannot be read: {0}")]
     Record(#[from] DecodeError),
@@ -69,18 +85,33 @@ pub enum RecordingError {
 }
 
 impl Recording {
-    /// The recording as bytes.
+    /// The recording as a file: a mark, a version, the lives, a checksum.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        postcard::to_allocvec(self).unwrap_or_default()
+        let mut file = MARK.to_vec();
+        file.push(VERSION);
+        let mut file = postcard::to_extend(self, file).unwrap_or_default();
+        let checksum = xxh3_64(&file).to_le_bytes();
+        file.extend_from_slice(&checksum);
+        file
     }
 
     /// Reads a recording.
     ///
     /// # Errors
-    /// [`RecordingError::Bytes`] if the bytes are none.
+    /// [`RecordingError`] if the bytes are none, of another version, or damaged.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordingError> {
-        Ok(postcard::from_bytes(bytes)?)
+        let body = bytes.strip_prefix(MARK).ok_or(RecordingError::NotARecording)?;
+        let version = *body.first().ok_or(RecordingError::Damaged)?;
+        if version != VERSION {
+            return Err(RecordingError::UnknownVersion { version });
+        }
+        let (file, checksum) = bytes.split_last_chunk::<8>().ok_or(RecordingError::Damaged)?;
+        if xxh3_64(file).to_le_bytes() != *checksum {
+            return Err(RecordingError::Damaged);
+        }
+        let body = file.get(MARK.len() + 1..).ok_or(RecordingError::Damaged)?;
+        postcard::from_bytes(body).map_err(|_| RecordingError::Damaged)
     }
 
     /// Plays every node's life again and compares the answers.
@@ -98,13 +129,30 @@ impl NodeRecording {
     /// # Errors
     /// [`RecordingError`] if it cannot be started or answers otherwise.
     pub fn replay(&self) -> Result<Node, RecordingError> {
+        self.tell(|_| {})
+    }
+
+    /// Plays the life again and tells each input, and below it what the node gave back.
+    ///
+    /// # Errors
+    /// [`RecordingError`] if it cannot be started or answers otherwise; the lines come all the same.
+    pub fn tell(&self, mut line: impl FnMut(&str)) -> Result<Node, RecordingError> {
         let stored = match &self.start {
             Start::Found { identity, membership } => Stored::found(*identity, membership.clone()),
             Start::Stored(records) => fold(records)?,
         };
         let mut node = Node::new(self.config.clone(), stored, self.applied)?;
-        let answers: Vec<Answer> =
-            self.inputs.iter().map(|input| node.input(input.clone())).collect();
+        let (identity, life) = (node.identity(), node.incarnation());
+        line(&format!("node {} of group {}, life {life}", identity.node, identity.group));
+        let mut answers = Vec::with_capacity(self.inputs.len());
+        for input in &self.inputs {
+            let answer = node.input(input.clone());
+            line(&format!("> {}", Given(input)));
+            if answer != Answer::Done {
+                line(&format!("  {}", Gave(&answer)));
+            }
+            answers.push(answer);
+        }
         if answers_digest(&answers) == self.answers {
             Ok(node)
         } else {
@@ -129,4 +177,60 @@ pub(crate) fn answers_digest(answers: &[Answer]) -> u64 {
         digest.update(format!("{answer:?}").as_bytes());
     }
     digest.digest()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use raftcore::{GroupId, NodeId, Tick};
+
+    /// A single node that elects itself, recorded.
+    fn recording() -> Recording {
+        let identity = Identity { group: GroupId(1), node: NodeId(1) };
+        let membership = Membership::of_voters([1]).expect("a voter");
+        let stored = Stored::found(identity, membership.clone());
+        let mut node = Node::new(Config::default(), stored, LogIndex(0)).expect("a start");
+        let inputs = [Input::Tick(Tick(0)), Input::Campaign, Input::Poll, Input::Poll];
+        let answers: Vec<Answer> = inputs.iter().map(|input| node.input(input.clone())).collect();
+        let life = NodeRecording {
+            config: Config::default(),
+            start: Start::Found { identity, membership },
+            applied: LogIndex(0),
+            inputs: inputs.to_vec(),
+            answers: answers_digest(&answers),
+        };
+        Recording { seed: 7, nodes: vec![life] }
+    }
+
+    #[test]
+    fn a_recording_plays_again_to_the_same_answers_and_tells_them() {
+        let recording = Recording::decode(&recording().encode()).expect("a recording");
+        let mut lines = Vec::new();
+        let played = recording.nodes[0].tell(|line| lines.push(line.to_owned()));
+        assert!(played.is_ok());
+        assert_eq!(lines[..3], ["node 1 of group 1, life 1", "> tick 0", "> campaign"]);
+        assert_eq!(lines[4], "  persist write 1.1 term 1 incarnation 1 vote 1 snapshot 0");
+    }
+
+    #[test]
+    fn a_recording_that_plays_otherwise_is_noticed() {
+        let mut recording = recording();
+        recording.nodes[0].inputs.push(Input::Propose(Bytes::new()));
+        assert_eq!(recording.replay().map(drop), Err(RecordingError::Differs));
+    }
+
+    #[test]
+    fn a_damaged_cut_or_foreign_recording_is_named() {
+        let file = recording().encode();
+        for length in 0..file.len() {
+            assert!(Recording::decode(&file[..length]).is_err());
+        }
+        let mut damaged = file.clone();
+        damaged[MARK.len() + 4] ^= 1;
+        assert_eq!(Recording::decode(&damaged), Err(RecordingError::Damaged));
+        let mut newer = file;
+        newer[MARK.len()] = 9;
+        assert_eq!(Recording::decode(&newer), Err(RecordingError::UnknownVersion { version: 9 }));
+        assert_eq!(Recording::decode(b"something"), Err(RecordingError::NotARecording));
+    }
 }

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::collections::VecDeque;
 
-use raftcore::{AppendOutcome, Body, Message, Write};
+use raftcore::{AppendOutcome, Body, Membership, Message, Write};
 
 use crate::queue::UNITS_PER_TICK;
 
@@ -80,6 +80,27 @@ impl fmt::Display for Told<'_> {
             Body::Commit(body) => write!(f, " session {} commit {}", body.session, body.commit),
             other => write!(f, " {other:?}"),
         }
+    }
+}
+
+/// A membership in one line: its voters, its learners, and the voters it leaves behind.
+pub(crate) struct Members<'a>(pub(crate) &'a Membership);
+
+impl fmt::Display for Members<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[")?;
+        for member in self.0.members() {
+            let standing = match (member.voter, member.promote) {
+                (true, _) => "",
+                (false, false) => "?",
+                (false, true) => "!",
+            };
+            write!(f, " {}{standing}", member.id)?;
+        }
+        for id in self.0.outgoing() {
+            write!(f, " -{id}")?;
+        }
+        write!(f, " ]")
     }
 }
 

@@ -24,11 +24,14 @@ pub(crate) enum Action {
     Replay,
     FailSync,
     Campaign,
+    Transfer,
+    StepDown,
+    Change,
     NewHabits,
 }
 
 impl Action {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 20] = [
         Self::Crash,
         Self::CrashLeader,
         Self::CrashAtOutput,
@@ -45,6 +48,9 @@ impl Action {
         Self::Replay,
         Self::FailSync,
         Self::Campaign,
+        Self::Transfer,
+        Self::StepDown,
+        Self::Change,
         Self::NewHabits,
     ];
 }
@@ -77,6 +83,8 @@ pub(crate) struct Weather {
     pub(crate) crash_at_election: u32,
     /// Chance that a new leader hears messages of earlier terms.
     pub(crate) stale_greetings: u32,
+    /// Chance that a new leader is asked at once for reads and another membership.
+    pub(crate) eager: u32,
     /// Chance that a host gets odd habits.
     odd: u32,
 }
@@ -110,6 +118,7 @@ impl Weather {
             disliked: None,
             crash_at_election: 0,
             stale_greetings: 0,
+            eager: 0,
             odd: 0,
         }
     }
@@ -126,6 +135,7 @@ impl Weather {
         let dislike = some(350, &[200, 600, 900]);
         let crash_at_election = some(500, &[30, 150]);
         let stale_greetings = some(700, &[200, 800]);
+        let eager = some(600, &[200, 900]);
         let actions = [
             some(500, &[1, 3]),
             some(600, &[1, 3]),
@@ -143,6 +153,9 @@ impl Weather {
             some(700, &[2, 10]),
             some(400, &[1, 2]),
             some(300, &[1]),
+            some(500, &[1, 4]),
+            some(300, &[1]),
+            some(800, &[3, 10, 20]),
             1,
         ];
         Self {
@@ -162,6 +175,7 @@ impl Weather {
             disliked: (dislike > 0 && !mild).then(|| (rng.pick(&DISLIKED), dislike)),
             crash_at_election,
             stale_greetings,
+            eager,
             odd: if mild { 100 } else { rng.pick(&[100, 300, 600]) },
         }
     }

@@ -43,5 +43,10 @@ config! {
     max_uncommitted_bytes: usize,
     max_undurable_bytes: usize,
     max_writes_in_flight: usize,
+    max_reads: usize,
+    read_ticks_max: u32,
+    lease_drift_ticks: Option<u32>,
+    disk_stall_ticks: u32,
+    priority: u32,
     window_bytes: usize,
 }

@@ -1,7 +1,8 @@
 //! Small values, to and from the classes of `raftcore.values`.
 
 use pyo3::prelude::*;
-use raftcore::{EntryId, Member, NodeId, WriteId};
+use pyo3::types::{PyBytes, PyTuple};
+use raftcore::{EntryId, LogIndex, Member, Membership, NodeId, WriteId};
 
 /// A class of the Python half, imported once.
 macro_rules! class {
@@ -21,6 +22,24 @@ pub(crate) fn entry_id(py: Python<'_>, id: EntryId) -> PyResult<Bound<'_, PyAny>
 /// `raftcore.WriteId`.
 pub(crate) fn write_id(py: Python<'_>, id: WriteId) -> PyResult<Bound<'_, PyAny>> {
     class!(py, "raftcore.values", "WriteId")?.call1((id.incarnation.get(), id.sequence))
+}
+
+/// `raftcore.Membership`.
+pub(crate) fn membership<'py>(
+    py: Python<'py>,
+    index: LogIndex,
+    membership: &Membership,
+) -> PyResult<Bound<'py, PyAny>> {
+    let member = |member: &Member| {
+        let context = PyBytes::new(py, &member.context);
+        let fields = (member.id.get(), member.voter, member.promote, context);
+        class!(py, "raftcore.values", "Member")?.call1(fields)
+    };
+    let members = membership.members().iter().map(member).collect::<PyResult<Vec<_>>>()?;
+    let outgoing = membership.outgoing().iter().map(|id| id.get());
+    let fields =
+        (index.get(), PyTuple::new(py, members)?, PyTuple::new(py, outgoing.collect::<Vec<_>>())?);
+    class!(py, "raftcore.values", "Membership")?.call1(fields)
 }
 
 /// The attributes of a `raftcore.WriteId`.

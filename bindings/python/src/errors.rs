@@ -77,6 +77,11 @@ impl Raise for Refused {
                 let fields = (text, kind, based_on.get(), current.get());
                 exception(py, "StaleMembership", fields)
             }
+            Self::TooManyReads { open } => exception(py, "TooManyReads", (text, kind, open)),
+            Self::TransferInProgress { to } => {
+                exception(py, "TransferInProgress", (text, kind, to.get()))
+            }
+            Self::NotVoter { node } => exception(py, "NotVoter", (text, kind, node.get())),
             Self::MayNotCampaign => exception(py, "MayNotCampaign", (text, kind)),
             Self::LeaderAlive { leader } => {
                 exception(py, "LeaderAlive", (text, kind, leader.get()))

@@ -8,7 +8,7 @@ use raftcore::{
 };
 
 use crate::config::Config;
-use crate::convert::{MemberFields, WriteIdFields, class, entry_id};
+use crate::convert::{MemberFields, WriteIdFields, class, entry_id, membership};
 use crate::errors::{self, raised};
 use crate::guard::Guarded;
 use crate::outputs;
@@ -58,7 +58,9 @@ impl Node {
         entry_id(py, id)
     }
 
-    /// Proposes a complete new topology, computed from the membership at `based_on`.
+    /// Proposes a complete new topology (Raft 6), computed from the membership at `based_on`.
+    ///
+    /// Takes effect at once; over when `MembershipChanged` says so.
     fn propose_membership<'py>(
         &self,
         py: Python<'py>,
@@ -71,7 +73,10 @@ impl Node {
         entry_id(py, id)
     }
 
-    /// Asks for a read; each accepted one ends in exactly one output with this id.
+    /// Asks to read the state machine (thesis 6.4).
+    ///
+    /// Each accepted read ends in exactly one `ReadReady` or `ReadFailed` with this id, after
+    /// `read_ticks_max` ticks at the latest. A follower asks the leader.
     fn read(&self, py: Python<'_>, id: u64, consistency: &str) -> PyResult<()> {
         let consistency = match consistency {
             "linearizable" => ReadConsistency::Linearizable,
@@ -82,7 +87,9 @@ impl Node {
         self.wish(py, |node| node.read(ReadId(id), consistency))
     }
 
-    /// Hands leadership to a peer.
+    /// Hands leadership to another voter as soon as its log is complete (thesis 3.10).
+    ///
+    /// Proposals are refused meanwhile. If it takes too long, `TransferFailed` says so.
     fn transfer_leadership(&self, py: Python<'_>, to: u64) -> PyResult<()> {
         self.wish(py, |node| node.transfer_leadership(NodeId(to)))
     }
@@ -92,7 +99,7 @@ impl Node {
         self.wish(py, Core::campaign)
     }
 
-    /// Gives leadership up.
+    /// Gives leadership up; another election follows, which this node may win again.
     fn step_down(&self, py: Python<'_>) -> PyResult<()> {
         self.wish(py, Core::step_down)
     }
@@ -198,6 +205,14 @@ impl Node {
     #[getter]
     fn last_index(&self, py: Python<'_>) -> PyResult<u64> {
         self.0.with(py, |node| node.last_index().get())
+    }
+
+    /// The membership in force.
+    #[getter]
+    fn membership<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let ask = |node: &mut Core| (node.membership_index(), node.membership().clone());
+        let (index, current) = self.0.with(py, ask)?;
+        membership(py, index, &current)
     }
 
     /// The checksum of the log up to and including `index`, if the node holds it.

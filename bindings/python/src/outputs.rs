@@ -75,18 +75,26 @@ fn event<'py>(py: Python<'py>, event: &Event) -> Made<'py> {
     match event {
         Event::BecameLeader { term } => make!(py, "BecameLeader", (term.get(),)),
         Event::SteppedDown { term, reason } => {
-            let reason = match reason {
-                StepDownReason::HigherTerm => "higher-term",
-                StepDownReason::NoQuorum => "no-quorum",
-                _ => "other",
-            };
-            let reason = make!(py, "StepDownReason", (reason,))?;
+            let reason = make!(py, "StepDownReason", (step_down(*reason),))?;
             make!(py, "SteppedDown", (term.get(), reason))
         }
         Event::LeaderChanged { term, leader } => {
             make!(py, "LeaderChanged", (term.get(), leader.get()))
         }
         Event::Diverged { peer, at } => make!(py, "Diverged", (peer.get(), entry_id(py, *at)?)),
+        Event::MembershipChanged { index } => make!(py, "MembershipChanged", (index.get(),)),
+        Event::TransferFailed { to } => make!(py, "TransferFailed", (to.get(),)),
         _ => make!(py, "Event", ()),
+    }
+}
+
+const fn step_down(reason: StepDownReason) -> &'static str {
+    match reason {
+        StepDownReason::HigherTerm => "higher-term",
+        StepDownReason::NoQuorum => "no-quorum",
+        StepDownReason::DiskStalled => "disk-stalled",
+        StepDownReason::Asked => "asked",
+        StepDownReason::Removed => "removed",
+        _ => "other",
     }
 }

@@ -4,8 +4,9 @@ use bytes::Bytes;
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView, PySlice};
-use raftcore::{Identity, Membership, StartError, Write};
+use raftcore::{Identity, Member, Membership, MembershipError, StartError, Write};
 
+use crate::convert::MemberFields;
 use crate::errors::{self, raised};
 use crate::guard::Guarded;
 
@@ -19,6 +20,16 @@ pub(crate) struct Stored(Guarded<Option<raftcore::Stored>>);
 impl Stored {
     fn new(stored: raftcore::Stored) -> Self {
         Self(Guarded::new(Some(stored)))
+    }
+
+    fn founded(
+        py: Python<'_>,
+        group: u64,
+        node: u64,
+        membership: Result<Membership, MembershipError>,
+    ) -> PyResult<Self> {
+        let identity = Identity { group: group.into(), node: node.into() };
+        Ok(Self::new(raftcore::Stored::found(identity, raised(py, membership)?)))
     }
 
     /// Uses the value, which a node must not have been started from.
@@ -67,15 +78,27 @@ fn used(py: Python<'_>) -> PyErr {
 impl Stored {
     /// The first start of a founding member; its storage must be empty.
     ///
-    /// Every founding member is given the same voters. Do this once for a group.
+    /// Every founding member is given the same voters. Do this once for a group. A node that is
+    /// added later is given the founders too, without being one of them.
     #[staticmethod]
     fn found(py: Python<'_>, group: u64, node: u64, voters: Vec<u64>) -> PyResult<Self> {
-        let membership = raised(py, Membership::of_voters(voters))?;
-        let identity = Identity { group: group.into(), node: node.into() };
-        Ok(Self::new(raftcore::Stored::found(identity, membership)))
+        Self::founded(py, group, node, Membership::of_voters(voters))
     }
 
-    /// The first start of a node that a running group will add; its storage must be empty.
+    /// The same with learners and contexts: the members as `Node.membership` will tell them.
+    #[staticmethod]
+    fn found_members(
+        py: Python<'_>,
+        group: u64,
+        node: u64,
+        members: Vec<MemberFields>,
+    ) -> PyResult<Self> {
+        let members = members.into_iter().map(Member::from);
+        Self::founded(py, group, node, Membership::new(members))
+    }
+
+    /// The first start of a node that is given nothing, not even the founders. This version starts
+    /// no node from it.
     #[staticmethod]
     fn join(group: u64, node: u64) -> Self {
         let identity = Identity { group: group.into(), node: node.into() };

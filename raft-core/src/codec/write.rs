@@ -1,10 +1,11 @@
-//! Write records: version, length of the whole, length of the head, postcard head, chunk bytes,
-//! entry bytes, checksum.
+//! Write records: version, length of the whole, length of the head, checksum of these, postcard head,
+//! chunk bytes, entry bytes, checksum.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     CHECKSUM_BYTES, FORMAT_VERSION, MAX_FRAME_BYTES, frame_checksum, take_array, take_u32, whole,
@@ -15,7 +16,10 @@ use crate::output::{SnapshotChunk, SnapshotMeta, Write};
 use crate::types::{HardState, Identity, LogIndex, SnapshotId, WriteId};
 
 /// Bytes before the postcard head.
-const FIXED_BYTES: usize = 1 + 4 + 4;
+const FIXED_BYTES: usize = LENGTHS_BYTES + 4;
+/// Version and the two lengths; a checksum of their own follows, so that damage of a length is not
+/// taken for a torn tail.
+const LENGTHS_BYTES: usize = 1 + 4 + 4;
 
 #[derive(Serialize, Deserialize)]
 struct WriteHead {
@@ -68,17 +72,15 @@ impl Write {
         let body = chunk_data.len().saturating_add(entries.len());
         let mut record = Vec::with_capacity(body.saturating_add(128));
         record.push(FORMAT_VERSION);
-        record.extend_from_slice(&[0; 8]);
+        record.extend_from_slice(&[0; FIXED_BYTES - 1]);
         let mut record = postcard::to_extend(&head, record).unwrap_or_default();
         let head_end = record.len();
         record.extend_from_slice(chunk_data);
         record.extend_from_slice(entries);
         let total = u32::try_from(record.len().saturating_add(CHECKSUM_BYTES)).unwrap_or(u32::MAX);
         let head_length = u32::try_from(head_end.saturating_sub(FIXED_BYTES)).unwrap_or(u32::MAX);
-        if let Some(space) = record.get_mut(1..FIXED_BYTES) {
-            let (first, second) = space.split_at_mut(4);
-            first.copy_from_slice(&total.to_le_bytes());
-            second.copy_from_slice(&head_length.to_le_bytes());
+        if let Some(fixed) = record.first_chunk_mut::<FIXED_BYTES>() {
+            *fixed = fixed_bytes(total, head_length);
         }
         let (head, body) = record.split_at_checked(head_end).unwrap_or((&record, &[]));
         let checksum = frame_checksum(head, body);
@@ -86,21 +88,31 @@ impl Write {
         record
     }
 
-    /// How long the record at the front of these bytes is; its first five bytes suffice.
+    /// How long the record at the front of these bytes is; its first 13 bytes suffice.
     ///
     /// # Errors
-    /// [`DecodeError::Truncated`] below five bytes; anything else is damage.
+    /// [`DecodeError::Truncated`] below 13 bytes; anything else is damage.
     pub fn record_length(front: &[u8]) -> Result<usize, DecodeError> {
+        Self::lengths(front).map(|(total, _)| total)
+    }
+
+    /// The lengths of the whole record and of its head, proved by their own checksum.
+    fn lengths(front: &[u8]) -> Result<(usize, usize), DecodeError> {
         let mut rest = front;
         let [version] = take_array(&mut rest)?;
         if version != FORMAT_VERSION {
             return Err(DecodeError::UnknownVersion { version });
         }
-        let total = take_u32(&mut rest)? as usize;
-        if total > MAX_FRAME_BYTES {
-            return Err(DecodeError::TooLarge { bytes: total, max: MAX_FRAME_BYTES });
+        let (total, head_length) = (take_u32(&mut rest)?, take_u32(&mut rest)?);
+        let fixed = front.first_chunk::<FIXED_BYTES>().ok_or(DecodeError::Truncated)?;
+        if *fixed != fixed_bytes(total, head_length) {
+            return Err(DecodeError::Checksum);
         }
-        Ok(total)
+        let bytes = total as usize;
+        if bytes > MAX_FRAME_BYTES {
+            return Err(DecodeError::TooLarge { bytes, max: MAX_FRAME_BYTES });
+        }
+        Ok((bytes, head_length as usize))
     }
 
     /// Reads the record at the front of `bytes`; gives it and its length. Entries keep sharing the
@@ -109,9 +121,7 @@ impl Write {
     /// # Errors
     /// [`DecodeError::Truncated`] for a torn tail; anything else is damage.
     pub fn decode(bytes: &Bytes) -> Result<(Self, usize), DecodeError> {
-        let total = Self::record_length(bytes)?;
-        let mut rest = bytes.get(5..).ok_or(DecodeError::Truncated)?;
-        let head_length = take_u32(&mut rest)? as usize;
+        let (total, head_length) = Self::lengths(bytes)?;
         let record = bytes.get(..total).ok_or(DecodeError::Truncated)?;
         let (record, checksum) =
             record.split_last_chunk::<CHECKSUM_BYTES>().ok_or(DecodeError::Checksum)?;
@@ -153,4 +163,14 @@ impl Write {
             release_snapshots_below: head.release_snapshots_below,
         })
     }
+}
+
+/// What a record begins with: version, lengths, and the low half of the XXH3 of these.
+fn fixed_bytes(total: u32, head_length: u32) -> [u8; FIXED_BYTES] {
+    let mut fixed = [FORMAT_VERSION; FIXED_BYTES];
+    let (lengths, checksum) = fixed.split_at_mut(LENGTHS_BYTES);
+    let words = [total.to_le_bytes(), head_length.to_le_bytes()].into_iter().flatten();
+    lengths.iter_mut().skip(1).zip(words).for_each(|(place, byte)| *place = byte);
+    checksum.copy_from_slice(&(xxh3_64(lengths) as u32).to_le_bytes());
+    fixed
 }

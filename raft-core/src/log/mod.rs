@@ -32,6 +32,15 @@ pub(crate) struct Point {
     pub(crate) checksum: Checksum,
 }
 
+/// What a run was found to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Verified {
+    /// Its last entry, or the one before it.
+    pub(crate) end: Point,
+    /// Some of its entries set memberships.
+    pub(crate) memberships: bool,
+}
+
 /// The log.
 ///
 /// 1. `sealed`, `runs` and `open` hold consecutive entries from `base + 1` to `last`.
@@ -92,7 +101,7 @@ impl Log {
     pub(crate) fn capacity(&self) -> usize {
         let sealed =
             self.sealed.iter().fold(0usize, |sum, block| sum.saturating_add(block.capacity()));
-        let runs = self.runs.capacity().saturating_mul(size_of::<Run>());
+        let runs = self.runs.len().saturating_mul(size_of::<Run>());
         sealed.saturating_add(self.tail_capacity).saturating_add(runs)
     }
 
@@ -343,22 +352,21 @@ impl Log {
         group: GroupId,
         before: Point,
         entries: &Entries,
-    ) -> Result<Point, EntriesError> {
+    ) -> Result<Verified, EntriesError> {
         let mut end = before;
+        let mut memberships = false;
         for entry in entries {
             if entry.id.term < end.id.term {
                 return Err(EntriesError::TermFalls { index: entry.id.index });
-            }
-            if entry.kind == EntryKind::Membership {
-                return Err(EntriesError::Unsupported { index: entry.id.index });
             }
             let expected = entry.chained(group, end.checksum);
             if expected != entry.checksum {
                 return Err(EntriesError::Checksum { index: entry.id.index });
             }
             end = Point { id: entry.id, checksum: expected };
+            memberships |= entry.kind == EntryKind::Membership;
         }
-        Ok(end)
+        Ok(Verified { end, memberships })
     }
 }
 

@@ -65,8 +65,14 @@ impl Node {
 
     /// The membership in force.
     #[must_use]
-    pub const fn membership(&self) -> &Membership {
-        &self.shared.membership
+    pub fn membership(&self) -> &Membership {
+        self.shared.memberships.current()
+    }
+
+    /// The index of the entry that set it; 0 for the founders'. Names it in a `MembershipChange`.
+    #[must_use]
+    pub fn membership_index(&self) -> LogIndex {
+        self.shared.memberships.index()
     }
 
     /// The hash chain's checksum at an entry: two nodes with the same checksum at an index hold the
@@ -132,6 +138,7 @@ impl Node {
 impl Node {
     fn without_counters(&self) -> Self {
         let mut node = self.clone();
+        node.quiet = false;
         node.shared.counters = Counters::default();
         node.shared.mail.forget_merged();
         node

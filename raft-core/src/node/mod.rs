@@ -1,6 +1,7 @@
 //! The node: public inputs, the term rule, the transitions, the order of outputs.
 
 mod getters;
+mod poll;
 mod receive;
 mod transition;
 
@@ -13,9 +14,10 @@ use crate::error::{Misuse, Refused, RejectedMessage, StartError};
 use crate::input::{Answer, Chunk, Input, Unavailable};
 use crate::membership::MembershipChange;
 use crate::message::Message;
-use crate::output::{HaltReason, Output, ReadConsistency};
+use crate::output::{HaltReason, ReadConsistency};
 use crate::rng::Rng;
 use crate::role::follower::Follower;
+use crate::role::leader::Leader;
 use crate::role::{Role, Transition};
 use crate::shared::{Shared, count};
 use crate::status::Counters;
@@ -42,6 +44,8 @@ pub struct Node {
     role: Role,
     halted: Option<HaltReason>,
     halt_reported: bool,
+    /// Polled to the end, and nothing was put in since: there is no output.
+    quiet: bool,
 }
 
 impl Node {
@@ -62,7 +66,7 @@ impl Node {
         config.validate()?;
         let (identity, mut durable, last_write, base) = stored.into_parts();
         let identity = identity.ok_or(StartError::NothingStored)?;
-        let Some(Base { meta, log }) = base else {
+        let Some(Base { meta, log, memberships }) = base else {
             let joins = last_write.is_none();
             return Err(if joins {
                 StartError::Unsupported { what: "joining a running group" }
@@ -70,6 +74,7 @@ impl Node {
                 StartError::NothingStored
             });
         };
+        memberships.current().validate()?;
         if put_back!(VoteForgottenOnRestart) {
             durable.vote = None;
         }
@@ -83,7 +88,7 @@ impl Node {
         let incarnation = durable.incarnation.0.checked_add(1).ok_or(StartError::OutOfRange)?;
         let hard_state = HardState { incarnation: Incarnation(incarnation), ..durable };
         let fresh = last_write.is_none();
-        let founding = fresh.then(|| meta.clone());
+        let founding = fresh.then_some(meta);
         let shared = Shared {
             rng: Rng::new([config.seed, identity.node.0, incarnation]),
             config,
@@ -92,7 +97,7 @@ impl Node {
             log,
             durability: Durability::new(identity, durable, last, founding),
             mail: Mail::default(),
-            membership: meta.membership,
+            memberships,
             commit: applied,
             delivered: applied,
             applied,
@@ -100,9 +105,11 @@ impl Node {
             votes_from: if fresh { Tick(0) } else { NOT_BEFORE_FIRST_TICK },
             events: Default::default(),
             counters: Counters::default(),
+            reads: Default::default(),
+            proposals: Default::default(),
         };
         let role = Role::Follower(Follower::default());
-        Ok(Self { shared, role, halted: None, halt_reported: false })
+        Ok(Self { shared, role, halted: None, halt_reported: false, quiet: false })
     }
 
     /// Says what time it is: absolute, monotonic; an earlier tick is ignored, coarse steps are fine.
@@ -116,10 +123,12 @@ impl Node {
             return count(&mut self.shared.counters.earlier_ticks);
         }
         self.shared.now = Some(now);
+        self.quiet = false;
         if self.shared.votes_from == NOT_BEFORE_FIRST_TICK {
             self.shared.votes_from = now.plus(self.shared.config.election_ticks_min.into());
         }
         let shared = &mut self.shared;
+        shared.reads.on_tick(now);
         let transition = match &mut self.role {
             Role::Follower(follower) => follower.on_tick(shared, now),
             Role::Candidate(candidate) => candidate.on_tick(shared, now),
@@ -133,6 +142,7 @@ impl Node {
     /// # Errors
     /// [`RejectedMessage`] if no honest peer can have sent it; nothing is adopted then.
     pub fn receive(&mut self, message: Message) -> Result<(), RejectedMessage> {
+        self.quiet = false;
         let result = self.receive_checked(message);
         if result.is_err() {
             count(&mut self.shared.counters.rejected_messages);
@@ -147,11 +157,9 @@ impl Node {
     /// # Errors
     /// [`Refused`] if this node does not lead, is busy, has halted, or the payload is too large.
     pub fn propose(&mut self, payload: &[u8]) -> Result<EntryId, Refused> {
+        self.quiet = false;
         let result = self.try_propose(payload);
-        if result.is_err() {
-            count(&mut self.shared.counters.refused);
-        }
-        result
+        self.counted(result)
     }
 
     fn try_propose(&mut self, payload: &[u8]) -> Result<EntryId, Refused> {
@@ -162,42 +170,92 @@ impl Node {
         }
     }
 
-    /// Changes the membership (Raft 6). Not supported yet.
+    /// Changes the membership (Raft 6; thesis 4): the complete new topology.
+    ///
+    /// Takes effect at once; over when `Event::MembershipChanged` says so. Sets of voters that differ
+    /// by more than one go through a joint membership, which is left without further calls.
     ///
     /// # Errors
-    /// [`Refused::Unsupported`], always.
-    pub fn propose_membership(&mut self, _change: MembershipChange) -> Result<EntryId, Refused> {
-        self.unsupported("a membership change")
+    /// [`Refused`] if this node does not lead, a change is under way, the change was computed from
+    /// another membership than the current one, or the wished-for one cannot be.
+    pub fn propose_membership(&mut self, change: MembershipChange) -> Result<EntryId, Refused> {
+        self.quiet = false;
+        let result = self.refuse_if_halted().and_then(|()| match &mut self.role {
+            Role::Leader(leader) => leader.propose_membership(&mut self.shared, change),
+            _ => Err(Refused::NotLeader { leader: self.leader() }),
+        });
+        self.counted(result)
     }
 
-    /// Reads (thesis 6.4). Not supported yet: propose a command and read when it is applied.
+    /// Asks to read the state machine (thesis 6.4). Ends in exactly one of `ReadReady` and
+    /// `ReadFailed`, after `read_ticks_max` ticks at the latest.
+    ///
+    /// A follower asks the leader. Reads that arrive together share one round of messages.
     ///
     /// # Errors
-    /// [`Refused::Unsupported`], always.
-    pub fn read(&mut self, _id: ReadId, _consistency: ReadConsistency) -> Result<(), Refused> {
-        self.unsupported("a read")
+    /// [`Refused`] if no leader is known, too many reads are under way, or the node has halted.
+    pub fn read(&mut self, id: ReadId, consistency: ReadConsistency) -> Result<(), Refused> {
+        self.quiet = false;
+        let result = self.try_read(id, consistency);
+        self.counted(result)
     }
 
-    /// Hands leadership to another node (thesis 3.10). Not supported yet.
-    ///
-    /// # Errors
-    /// [`Refused::Unsupported`], always.
-    pub fn transfer_leadership(&mut self, _to: NodeId) -> Result<(), Refused> {
-        self.unsupported("a leadership transfer")
-    }
-
-    /// Gives up leadership. Not supported yet.
-    ///
-    /// # Errors
-    /// [`Refused::Unsupported`], always.
-    pub fn step_down(&mut self) -> Result<(), Refused> {
-        self.unsupported("stepping down")
-    }
-
-    fn unsupported<T>(&mut self, what: &'static str) -> Result<T, Refused> {
-        count(&mut self.shared.counters.refused);
+    fn try_read(&mut self, id: ReadId, consistency: ReadConsistency) -> Result<(), Refused> {
         self.refuse_if_halted()?;
-        Err(Refused::Unsupported { what })
+        let shared = &mut self.shared;
+        let open = shared.reads.len();
+        if open >= shared.config.max_reads {
+            return Err(Refused::TooManyReads { open });
+        }
+        match &mut self.role {
+            _ if consistency == ReadConsistency::Stale => {
+                let deadline = shared.read_deadline();
+                shared.reads.wait_for(id, LogIndex(0), deadline);
+            }
+            Role::Leader(leader) => leader.on_read(shared, id, consistency),
+            Role::Follower(follower) if follower.leader.is_some() => follower.on_read(shared, id),
+            _ => return Err(Refused::NotLeader { leader: None }),
+        }
+        Ok(())
+    }
+
+    /// Hands leadership to another voter as soon as its log is complete (thesis 3.10).
+    ///
+    /// Proposals are refused meanwhile. After a longest election timeout it is given up, which
+    /// `Event::TransferFailed` says.
+    ///
+    /// # Errors
+    /// [`Refused`] if this node does not lead, the other has no vote, or another handover runs.
+    pub fn transfer_leadership(&mut self, to: NodeId) -> Result<(), Refused> {
+        self.quiet = false;
+        let result = self.refuse_if_halted().and_then(|()| match &mut self.role {
+            Role::Leader(leader) => leader.transfer(&self.shared, to),
+            _ => Err(Refused::NotLeader { leader: self.leader() }),
+        });
+        self.counted(result)
+    }
+
+    /// Gives up leadership; another election follows, which this node may win again.
+    ///
+    /// # Errors
+    /// [`Refused`] if this node does not lead or has halted.
+    pub fn step_down(&mut self) -> Result<(), Refused> {
+        self.quiet = false;
+        let result = self.refuse_if_halted().and_then(|()| match &self.role {
+            Role::Leader(_) => Ok(()),
+            _ => Err(Refused::NotLeader { leader: self.leader() }),
+        });
+        if result.is_ok() {
+            self.perform(Leader::step_down(&self.shared));
+        }
+        self.counted(result)
+    }
+
+    fn counted<T>(&mut self, result: Result<T, Refused>) -> Result<T, Refused> {
+        if result.is_err() {
+            count(&mut self.shared.counters.refused);
+        }
+        result
     }
 
     /// Calls an election now instead of at the next timeout (Raft 5.2). A leader stays leader.
@@ -205,10 +263,15 @@ impl Node {
     /// # Errors
     /// [`Refused`] if this node has no vote or may not use it yet, or hears a leader.
     pub fn campaign(&mut self) -> Result<(), Refused> {
+        self.quiet = false;
+        let result = self.try_campaign();
+        self.counted(result)
+    }
+
+    fn try_campaign(&mut self) -> Result<(), Refused> {
         self.refuse_if_halted()?;
         let shared = &self.shared;
-        let voter = shared.membership.is_voter(shared.me());
-        if !voter || !shared.may_vote() || shared.now.is_none() {
+        if !shared.may_lead() || !shared.may_vote() || shared.now.is_none() {
             return Err(Refused::MayNotCampaign);
         }
         match &self.role {
@@ -219,8 +282,7 @@ impl Node {
             }
             _ => {}
         }
-        let pre_vote = shared.config.pre_vote;
-        self.perform(if pre_vote { Transition::PreCampaign } else { Transition::Campaign });
+        self.perform(shared.campaign());
         Ok(())
     }
 
@@ -242,6 +304,7 @@ impl Node {
     /// # Errors
     /// [`Misuse`] if the write was never handed out, or the node has halted.
     pub fn persisted(&mut self, write: WriteId) -> Result<(), Misuse> {
+        self.quiet = false;
         self.misuse_if_halted()?;
         let shared = &mut self.shared;
         let incarnation = shared.hard_state.incarnation;
@@ -263,6 +326,7 @@ impl Node {
     /// # Errors
     /// [`Misuse`] if the entry was not handed out for `Apply`, or the node has halted.
     pub fn applied(&mut self, index: LogIndex) -> Result<(), Misuse> {
+        self.quiet = false;
         self.misuse_if_halted()?;
         let handed_out = self.shared.delivered;
         if index > handed_out {
@@ -312,75 +376,6 @@ impl Node {
         self.halt(HaltReason::StorageFailed);
     }
 
-    /// The next duty, or `None` when there is nothing to do for now.
-    ///
-    /// What may leave before the disk is done comes first, then writes, then what waited for them.
-    #[must_use = "an output is a duty: carry it out"]
-    pub fn poll_output(&mut self) -> Option<Output> {
-        if let Some(reason) = &self.halted {
-            let first = !core::mem::replace(&mut self.halt_reported, true);
-            return first.then(|| Output::Halted(reason.clone()));
-        }
-        let shared = &mut self.shared;
-        let message = match &mut self.role {
-            Role::Leader(leader) => leader.poll(shared),
-            Role::Candidate(candidate) => candidate.poll(shared),
-            Role::Follower(follower) => follower.poll(shared),
-        };
-        if let Some(message) = message {
-            return Some(Output::Send(message));
-        }
-        if shared.mail.len() > 0
-            && let Some(message) = shared.mail.take(shared.durability.durable())
-        {
-            return Some(Output::Send(message));
-        }
-        if shared.may_write() {
-            let (state, max_bytes) = (shared.hard_state, shared.config.max_write_bytes);
-            let write = shared.durability.next_write(state, &mut shared.log, max_bytes);
-            return Some(Output::Persist(write));
-        }
-        if let Some(committed) = shared.deliver() {
-            if let Role::Leader(leader) = &mut self.role {
-                leader.on_delivered(&committed.entries);
-            }
-            return Some(Output::Apply(committed));
-        }
-        shared.events.pop_front().map(Output::Event)
-    }
-
-    /// Whether [`poll_output`](Self::poll_output) would give something.
-    #[must_use]
-    pub fn has_output(&self) -> bool {
-        if self.halted.is_some() {
-            return !self.halt_reported;
-        }
-        let shared = &self.shared;
-        shared.may_write()
-            || shared.delivered < shared.deliverable()
-            || !shared.events.is_empty()
-            || shared.mail.has(shared.durability.durable())
-            || match &self.role {
-                Role::Leader(leader) => leader.has_message(shared),
-                Role::Candidate(candidate) => candidate.has_message(shared),
-                Role::Follower(follower) => follower.has_message(shared),
-            }
-    }
-
-    /// When the next timer fires: nothing happens by itself before, an idle host may sleep until
-    /// then.
-    ///
-    /// Tick 0 before the first tick: say what time it is. `None` while only the disk is awaited,
-    /// and once halted.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Tick> {
-        match (&self.halted, self.shared.now) {
-            (Some(_), _) => None,
-            (None, None) => Some(Tick(0)),
-            (None, Some(_)) => self.role.deadline(),
-        }
-    }
-
     /// Any input, completion or poll as a value: the methods and this are the same door.
     pub fn input(&mut self, input: Input) -> Answer {
         match input {
@@ -420,6 +415,7 @@ impl Node {
 
     fn halt(&mut self, reason: HaltReason) {
         if self.halted.is_none() {
+            self.quiet = false;
             self.halted = Some(reason);
         }
     }

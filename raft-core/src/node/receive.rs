@@ -32,7 +32,7 @@ impl Node {
         if !self.follow_term(&message) {
             return Ok(());
         }
-        let transition = self.dispatch(message, checked)?;
+        let transition = self.dispatch(&message, checked)?;
         self.perform(transition);
         Ok(())
     }
@@ -65,11 +65,9 @@ impl Node {
             Body::RequestVote(request) if request.last.term >= term => {
                 Err(RejectedMessage::Sequence { prev: request.last, term })
             }
-            Body::SnapshotChunk(_)
-            | Body::SnapshotReply(_)
-            | Body::ReadIndex(_)
-            | Body::ReadIndexReply(_)
-            | Body::TimeoutNow => Err(RejectedMessage::Unsupported { kind: message.kind() }),
+            Body::SnapshotChunk(_) | Body::SnapshotReply(_) => {
+                Err(RejectedMessage::Unsupported { kind: message.kind() })
+            }
             _ => Ok(()),
         }
     }
@@ -144,46 +142,55 @@ impl Node {
 
     fn dispatch(
         &mut self,
-        message: Message,
+        message: &Message,
         checked: Option<Checked>,
     ) -> Result<Transition, RejectedMessage> {
-        let Message { from, term, body, .. } = message;
-        let alive = self.leader_is_alive();
+        let Message { from, term, .. } = *message;
+        if let Body::PreVote(request) = message.body {
+            let alive = self.leader_is_alive();
+            election::on_pre_vote(&mut self.shared, from, term, request, alive);
+            return Ok(Transition::Stay);
+        }
         let shared = &mut self.shared;
-        match (body, &mut self.role) {
-            (Body::PreVote(request), _) => {
-                election::on_pre_vote(shared, from, term, request, alive);
-            }
-            (Body::RequestVote(request), _) => {
-                election::on_request_vote(shared, from, request);
-                if shared.hard_state.vote == Some(from) {
+        match (&message.body, &mut self.role) {
+            (&Body::RequestVote(request), _) => {
+                if election::on_request_vote(shared, from, request) {
                     return Ok(self.wait_for_the_candidate());
                 }
             }
-            (Body::PreVoteReply(reply), Role::Candidate(candidate))
+            (&Body::PreVoteReply(reply), Role::Candidate(candidate))
                 if candidate.is_pre_vote() && reply.asked == shared.term() =>
             {
                 return Ok(candidate.on_vote(shared, from, reply.granted));
             }
-            (Body::VoteReply(reply), Role::Candidate(candidate)) if !candidate.is_pre_vote() => {
+            (&Body::VoteReply(reply), Role::Candidate(candidate)) if !candidate.is_pre_vote() => {
                 return Ok(candidate.on_vote(shared, from, reply.granted));
             }
             (Body::Append(append), Role::Follower(follower)) => {
                 if let Some(checked) = checked {
-                    follower.on_append(shared, from, &append, checked);
+                    follower.on_append(shared, from, append, checked);
                 }
             }
-            (Body::Heartbeat(beat), Role::Follower(follower)) => {
+            (&Body::Heartbeat(beat), Role::Follower(follower)) => {
                 follower.on_heartbeat(shared, from, beat);
             }
-            (Body::Commit(commit), Role::Follower(follower)) => {
+            (&Body::Commit(commit), Role::Follower(follower)) => {
                 follower.on_commit(shared, from, commit);
             }
-            (Body::AppendReply(reply), Role::Leader(leader)) => {
+            (&Body::AppendReply(reply), Role::Leader(leader)) => {
                 leader.on_append_reply(shared, from, reply)?;
             }
-            (Body::HeartbeatReply(reply), Role::Leader(leader)) => {
+            (&Body::HeartbeatReply(reply), Role::Leader(leader)) => {
                 leader.on_heartbeat_reply(shared, from, reply)?;
+            }
+            (Body::TimeoutNow, Role::Follower(follower)) => {
+                return Ok(follower.on_timeout_now(shared, from));
+            }
+            (&Body::ReadIndex(asked), Role::Leader(leader)) if leader.serves(from) => {
+                leader.on_read_index(shared, from, asked);
+            }
+            (&Body::ReadIndexReply(reply), Role::Follower(follower)) => {
+                follower.on_read_index_reply(shared, reply);
             }
             _ => count(&mut shared.counters.unexpected_replies),
         }

@@ -1,7 +1,7 @@
 //! The one place where roles change.
 
 use super::Node;
-use crate::output::{Event, HaltReason, StepDownReason};
+use crate::output::{Event, HaltReason, ReadFailure, StepDownReason};
 use crate::role::candidate::Candidate;
 use crate::role::follower::Follower;
 use crate::role::leader::Leader;
@@ -23,8 +23,8 @@ impl Node {
             transition = match transition {
                 Transition::Stay => return,
                 Transition::Follow { term, reason } => self.follow(term, reason),
-                Transition::PreCampaign => self.run(true),
-                Transition::Campaign => self.campaign_in_next_term(),
+                Transition::PreCampaign => self.run(Candidate::new(true, false)),
+                Transition::Campaign { transfer } => self.campaign_in_next_term(transfer),
                 Transition::Lead => self.lead(),
             };
         }
@@ -32,6 +32,7 @@ impl Node {
 
     fn follow(&mut self, term: Term, reason: StepDownReason) -> Transition {
         let shared = &mut self.shared;
+        shared.reads.fail_asking(ReadFailure::LeaderLost);
         if term > shared.hard_state.term {
             shared.hard_state = HardState { term, vote: None, ..shared.hard_state };
             shared.mail.drop_held();
@@ -47,14 +48,14 @@ impl Node {
         Transition::Stay
     }
 
-    fn run(&mut self, pre_vote: bool) -> Transition {
-        let mut candidate = Candidate::new(pre_vote);
+    fn run(&mut self, mut candidate: Candidate) -> Transition {
+        self.shared.reads.fail_asking(ReadFailure::LeaderLost);
         let next = candidate.count(&self.shared);
         self.role = Role::Candidate(candidate);
         next
     }
 
-    fn campaign_in_next_term(&mut self) -> Transition {
+    fn campaign_in_next_term(&mut self, transfer: bool) -> Transition {
         let shared = &mut self.shared;
         let Some(term) = shared.hard_state.term.0.checked_add(1) else {
             self.halt(HaltReason::OutOfRange);
@@ -64,7 +65,7 @@ impl Node {
         let vote = Some(shared.me());
         shared.hard_state = HardState { term: Term(term), vote, ..shared.hard_state };
         shared.mail.drop_held();
-        self.run(false)
+        self.run(Candidate::new(false, transfer))
     }
 
     fn lead(&mut self) -> Transition {

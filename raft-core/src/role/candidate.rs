@@ -13,6 +13,8 @@ use crate::types::{NodeId, Tick};
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pre_vote: bool,
+    /// The leader asked for this election.
+    transfer: bool,
     granted: Vec<NodeId>,
     refused: Vec<NodeId>,
     /// How many nodes of the membership were asked, or skipped.
@@ -22,8 +24,15 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    pub(crate) const fn new(pre_vote: bool) -> Self {
-        Self { pre_vote, granted: Vec::new(), refused: Vec::new(), asked: 0, deadline: None }
+    pub(crate) const fn new(pre_vote: bool, transfer: bool) -> Self {
+        Self {
+            pre_vote,
+            transfer,
+            granted: Vec::new(),
+            refused: Vec::new(),
+            asked: 0,
+            deadline: None,
+        }
     }
 
     pub(crate) const fn is_pre_vote(&self) -> bool {
@@ -32,13 +41,7 @@ impl Candidate {
 
     pub(crate) fn on_tick(&mut self, shared: &Shared, now: Tick) -> Transition {
         match self.deadline {
-            Some(deadline) if now >= deadline => {
-                if shared.config.pre_vote {
-                    Transition::PreCampaign
-                } else {
-                    Transition::Campaign
-                }
-            }
+            Some(deadline) if now >= deadline => shared.campaign(),
             _ => Transition::Stay,
         }
     }
@@ -46,7 +49,7 @@ impl Candidate {
     /// Takes a vote or pre-vote of this election.
     pub(crate) fn on_vote(&mut self, shared: &Shared, from: NodeId, granted: bool) -> Transition {
         let votes = if granted { &mut self.granted } else { &mut self.refused };
-        if shared.membership.is_voter(from) && !votes.contains(&from) {
+        if shared.memberships.current().is_voter(from) && !votes.contains(&from) {
             votes.push(from);
         }
         self.count(shared)
@@ -58,10 +61,11 @@ impl Candidate {
         if self.own_vote_counts(shared) && !self.granted.contains(&me) {
             self.granted.push(me);
         }
-        if has_quorum(&shared.membership, |id| self.granted.contains(&id)) {
-            return if self.pre_vote { Transition::Campaign } else { Transition::Lead };
+        if has_quorum(shared.memberships.current(), |id| self.granted.contains(&id)) {
+            let campaign = Transition::Campaign { transfer: false };
+            return if self.pre_vote { campaign } else { Transition::Lead };
         }
-        if has_quorum(&shared.membership, |id| self.refused.contains(&id)) {
+        if has_quorum(shared.memberships.current(), |id| self.refused.contains(&id)) {
             let reason = StepDownReason::NoQuorum;
             return Transition::Follow { term: shared.term(), reason };
         }
@@ -70,7 +74,7 @@ impl Candidate {
 
     fn own_vote_counts(&self, shared: &Shared) -> bool {
         let durable = shared.hard_state_is_durable() || put_back!(OwnVoteBeforeDurable);
-        shared.membership.is_voter(shared.me()) && (self.pre_vote || durable)
+        shared.memberships.current().is_voter(shared.me()) && (self.pre_vote || durable)
     }
 
     /// A vote request leaves when term, vote and the log tail it names are durable; a pre-vote
@@ -83,7 +87,7 @@ impl Candidate {
 
     pub(crate) fn has_message(&self, shared: &Shared) -> bool {
         self.may_ask(shared)
-            && shared.membership.nodes().skip(self.asked).any(|id| asks(shared, id))
+            && shared.memberships.current().nodes().skip(self.asked).any(|id| asks(shared, id))
     }
 
     /// The next request. The timer starts when the first one leaves.
@@ -91,7 +95,7 @@ impl Candidate {
         if !self.has_message(shared) {
             return None;
         }
-        let nodes = shared.membership.nodes().enumerate().skip(self.asked);
+        let nodes = shared.memberships.current().nodes().enumerate().skip(self.asked);
         let (at, to) = nodes.into_iter().find(|&(_, id)| asks(shared, id))?;
         self.asked = at.saturating_add(1);
         if self.deadline.is_none() {
@@ -101,12 +105,12 @@ impl Candidate {
         let body = if self.pre_vote {
             Body::PreVote(PreVote { last })
         } else {
-            Body::RequestVote(RequestVote { last, transfer: false })
+            Body::RequestVote(RequestVote { last, transfer: self.transfer })
         };
         Some(shared.message(to, body))
     }
 }
 
 fn asks(shared: &Shared, id: NodeId) -> bool {
-    id != shared.me() && shared.membership.is_voter(id)
+    id != shared.me() && shared.memberships.current().is_voter(id)
 }

@@ -5,13 +5,14 @@ use super::Transition;
 use crate::durability::Claim;
 use crate::entries::Checksum;
 use crate::error::RejectedMessage;
-use crate::log::{Log, Point};
+use crate::log::{Log, Point, Verified};
 use crate::message::{
     Append, AppendOutcome, AppendReply, Body, Commit, Heartbeat, HeartbeatReply, Message,
+    ReadIndex, ReadIndexReply,
 };
 use crate::output::Event;
 use crate::shared::{Shared, count};
-use crate::types::{EntryId, LogIndex, NodeId, Term, Tick};
+use crate::types::{EntryId, LogIndex, NodeId, ReadId, Term, Tick};
 
 /// What a follower knows besides the shared state; new for each term.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +30,10 @@ pub(crate) struct Follower {
     verified: LogIndex,
     /// The largest index confirmed in this session.
     confirmed: LogIndex,
+    /// When a question for a read index was last sent.
+    asked_at: Option<Tick>,
+    /// A question is to be sent, or sent again.
+    ask_due: bool,
     /// The leader asked, so answer even if there is no news.
     reply_due: bool,
 }
@@ -38,8 +43,8 @@ pub(crate) struct Follower {
 pub(crate) enum Checked {
     /// The previous entry is missing or of another term.
     Conflict { hint: EntryId },
-    /// It fits: the first `known` entries are here already, the rest end in `end`.
-    Fits { known: u32, end: Point },
+    /// It fits: the first `known` entries are here already, the rest are new.
+    Fits { known: u32, run: Verified },
 }
 
 /// Compares an append with the log (Raft 5.3, Log Matching) without changing anything.
@@ -53,7 +58,7 @@ pub(crate) fn check(
     append: &Append,
 ) -> Result<Checked, RejectedMessage> {
     let prev = append.prev;
-    let end = verify(log, term, append)?;
+    let run = verify(log, term, append)?;
     if prev.index > log.last_index() {
         return Ok(Checked::Conflict { hint: log.last_within(prev.index, prev.term) });
     }
@@ -70,46 +75,63 @@ pub(crate) fn check(
         return Err(RejectedMessage::Diverged { at: here.id });
     }
     let known = known(log, commit, append)?;
-    Ok(Checked::Fits { known, end })
+    Ok(Checked::Fits { known, run })
 }
 
 /// Checks that the entries follow each other, their predecessor and the message's term.
-fn verify(log: &Log, term: Term, append: &Append) -> Result<Point, RejectedMessage> {
+fn verify(log: &Log, term: Term, append: &Append) -> Result<Verified, RejectedMessage> {
     let prev = append.prev;
     let sequence = RejectedMessage::Sequence { prev, term };
     let fits =
         prev.index.0.checked_add(append.entries.len() as u64).is_some_and(|end| end < u64::MAX);
-    if !fits || prev.term > term || (prev.index.0 == 0) != (prev.term.0 == 0) {
+    let follows = append.entries.is_empty() || append.entries.first() == prev.index.next();
+    if !fits || !follows || prev.term > term || (prev.index.0 == 0) != (prev.term.0 == 0) {
         return Err(sequence);
     }
     let before = Point { id: prev, checksum: append.prev_checksum };
-    let end = Log::verify(log.group(), before, &append.entries)?;
-    if end.id.term > term { Err(sequence) } else { Ok(end) }
+    let verified = Log::verify(log.group(), before, &append.entries)?;
+    if verified.end.id.term > term { Err(sequence) } else { Ok(verified) }
 }
 
 /// How many of the first entries are in the log already.
+///
+/// If one is, all before it are (Raft 5.3, Log Matching): so the last one decides nearly always, and
+/// a search finds the first that differs.
 fn known(log: &Log, commit: LogIndex, append: &Append) -> Result<u32, RejectedMessage> {
-    if append.entries.first() > log.last_index() {
-        return Ok(0);
+    let entries = &append.entries;
+    let overlap = log.last_index().next().since(entries.first());
+    let overlap = u32::try_from(overlap).unwrap_or(u32::MAX).min(entries.count());
+    let (mut known, mut differs) = (0u32, overlap.saturating_add(1));
+    let mut at = overlap;
+    while known.saturating_add(1) < differs {
+        let here = entries.iter().nth((at as usize).saturating_sub(1));
+        let here = here.and_then(|entry| Some((entry, log.point(entry.id.index)?)));
+        let Some((entry, here)) = here else { break };
+        if here.id.term == entry.id.term && here.checksum == entry.checksum {
+            known = at;
+        } else {
+            differs = at;
+        }
+        at = known.saturating_add(differs.saturating_sub(known) / 2);
     }
-    let mut known = 0u32;
-    for entry in &append.entries {
-        if entry.id.index > log.last_index() {
-            break;
-        }
-        let Some(here) = log.point(entry.id.index) else { break };
-        if here.id.term != entry.id.term {
-            if here.id.index <= commit {
-                return Err(RejectedMessage::ContradictsCommitted { at: here.id });
-            }
-            break;
-        }
-        if here.checksum != entry.checksum {
-            return Err(RejectedMessage::Diverged { at: here.id });
-        }
-        known = known.saturating_add(1);
+    match entries.iter().nth(known as usize).filter(|_| known < overlap) {
+        Some(entry) => refuse_contradiction(log, commit, entry.id).map(|()| known),
+        None => Ok(known),
     }
-    Ok(known)
+}
+
+/// The log holds another entry in the place of this one: legal only if it is not committed, and of
+/// another term.
+fn refuse_contradiction(log: &Log, commit: LogIndex, id: EntryId) -> Result<(), RejectedMessage> {
+    let term = log.term(id.index).unwrap_or_default();
+    let at = EntryId { term, index: id.index };
+    if term == id.term {
+        return Err(RejectedMessage::Diverged { at });
+    }
+    if id.index <= commit {
+        return Err(RejectedMessage::ContradictsCommitted { at });
+    }
+    Ok(())
 }
 
 /// The answer to an append that is refused because the logs contradict each other.
@@ -140,11 +162,10 @@ impl Follower {
         match self.deadline {
             None => self.deadline = shared.election_timeout(),
             Some(deadline) if now < deadline => {}
-            Some(_) if !shared.membership.is_voter(shared.me()) || !shared.may_vote() => {
+            Some(_) if !shared.may_run(now) => {
                 self.deadline = shared.election_timeout();
             }
-            Some(_) if shared.config.pre_vote => return Transition::PreCampaign,
-            Some(_) => return Transition::Campaign,
+            Some(_) => return shared.campaign(),
         }
         Transition::Stay
     }
@@ -180,7 +201,8 @@ impl Follower {
                 let outcome = AppendOutcome::Conflict { prev: append.prev.index, hint };
                 reply(shared, from, self.session, outcome);
             }
-            Checked::Fits { known, end } => {
+            Checked::Fits { known, run } => {
+                let end = run.end;
                 let news = (known as usize) < append.entries.len();
                 if news && !has_room(shared) {
                     count(&mut shared.counters.not_now);
@@ -188,12 +210,11 @@ impl Follower {
                     return reply(shared, from, self.session, outcome);
                 }
                 if news {
-                    store(shared, append, known, end);
+                    store(shared, append, known, run);
                 } else if put_back!(TruncateWithoutConflict)
                     && end.id.index < shared.log.last_index()
                 {
-                    shared.log.truncate(end.id.index.next());
-                    shared.durability.truncated(end.id.index.next());
+                    shared.truncate(end.id.index.next());
                 }
                 self.verified = self.verified.max(end.id.index);
                 self.reply_due |= end.id.index <= shared.durability.stable();
@@ -226,9 +247,53 @@ impl Follower {
             self.reply_due |= self.confirmed > beat.matched;
             self.adopt_commit(shared, beat.commit);
         }
+        self.ask_due |= shared.reads.asking().is_some() && self.may_ask_again(shared);
         let Heartbeat { session, token, .. } = beat;
         let body = Body::HeartbeatReply(HeartbeatReply { session, token, verified });
         post_for_term(shared, from, body);
+    }
+
+    /// The leader wants this node to take over: no pre-vote, no waiting (thesis 3.10).
+    pub(crate) fn on_timeout_now(&self, shared: &mut Shared, from: NodeId) -> Transition {
+        let may_run = shared.now.is_some_and(|now| shared.may_run(now));
+        if self.leader == Some(from) && may_run {
+            return Transition::Campaign { transfer: true };
+        }
+        count(&mut shared.counters.unexpected_replies);
+        Transition::Stay
+    }
+
+    /// Takes a read: asks the leader how far it must be applied (thesis 6.4).
+    pub(crate) fn on_read(&mut self, shared: &mut Shared, id: ReadId) {
+        let deadline = shared.read_deadline();
+        let token = shared.reads.next_question();
+        shared.reads.ask(id, token, deadline);
+        self.ask_due = true;
+    }
+
+    pub(crate) fn on_read_index_reply(&mut self, shared: &mut Shared, reply: ReadIndexReply) {
+        let same_life = reply.incarnation == shared.hard_state.incarnation.0;
+        let answered = |index| same_life && shared.reads.answered(reply.token, index);
+        if !reply.index.is_some_and(answered) {
+            count(&mut shared.counters.unexpected_replies);
+        }
+    }
+
+    /// A question that stays without an answer for so long was lost, or its answer was.
+    fn may_ask_again(&self, shared: &Shared) -> bool {
+        let patience = u64::from(shared.config.heartbeat_ticks);
+        let since = shared.now.zip(self.asked_at).map(|(now, asked)| now.since(asked));
+        since.is_none_or(|since| since >= patience)
+    }
+
+    fn question(&mut self, shared: &mut Shared) -> Option<Message> {
+        let leader = self.leader.filter(|_| self.ask_due)?;
+        self.ask_due = false;
+        let token = shared.reads.question()?;
+        self.asked_at = shared.now;
+        let incarnation = shared.hard_state.incarnation.0;
+        let body = Body::ReadIndex(ReadIndex { incarnation, token });
+        Some(shared.message(leader, body))
     }
 
     pub(crate) fn on_commit(&mut self, shared: &mut Shared, from: NodeId, commit: Commit) {
@@ -252,14 +317,18 @@ impl Follower {
     }
 
     pub(crate) fn has_message(&self, shared: &Shared) -> bool {
+        self.has_reply(shared) || (self.ask_due && self.leader.is_some())
+    }
+
+    fn has_reply(&self, shared: &Shared) -> bool {
         (self.reply_due || self.confirmable(shared) > self.confirmed)
             && shared.durability.durable().term == shared.term()
     }
 
     /// The reply to the appends of this session, once what it confirms is durable.
-    pub(crate) fn poll(&mut self, shared: &Shared) -> Option<Message> {
-        if !self.has_message(shared) {
-            return None;
+    pub(crate) fn poll(&mut self, shared: &mut Shared) -> Option<Message> {
+        if !self.has_reply(shared) {
+            return self.question(shared);
         }
         let matched = self.confirmable(shared);
         self.reply_due = false;
@@ -276,14 +345,17 @@ fn has_room(shared: &Shared) -> bool {
     bytes == 0 || bytes < shared.config.max_undurable_bytes
 }
 
-fn store(shared: &mut Shared, append: &Append, known: u32, end: Point) {
+fn store(shared: &mut Shared, append: &Append, known: u32, run: Verified) {
     let new = append.entries.skip(known);
     if new.first() <= shared.log.last_index() {
-        shared.log.truncate(new.first());
-        shared.durability.truncated(new.first());
+        shared.truncate(new.first());
     }
-    shared.log.extend(&new, end);
+    shared.log.extend(&new, run.end);
     shared.durability.appended(new.bytes().len());
+    if run.memberships {
+        let memberships = &mut shared.memberships;
+        new.memberships().for_each(|(index, membership)| memberships.appended(index, membership));
+    }
 }
 
 /// Answers an append with something other than success; it waits for its term only.

@@ -33,8 +33,10 @@ pub(crate) enum Transition {
     },
     /// Ask for pre-votes, in the current term.
     PreCampaign,
-    /// Ask for votes, in the next term.
-    Campaign,
+    /// Ask for votes, in the next term; `transfer`: because the leader wants it (thesis 3.10).
+    Campaign {
+        transfer: bool,
+    },
     /// Lead the current term.
     Lead,
 }
@@ -49,7 +51,7 @@ impl Role {
         }
     }
 
-    pub(crate) const fn deadline(&self) -> Option<Tick> {
+    pub(crate) fn deadline(&self) -> Option<Tick> {
         match self {
             Self::Follower(follower) => follower.deadline,
             Self::Candidate(candidate) => candidate.deadline,

@@ -2,12 +2,12 @@
 
 use super::args::{Args, ids, link};
 use super::show::{self, Detail};
-use super::{config, config::SETTINGS};
+use super::{config, config::SETTINGS, members};
 use crate::support::lab::network::between;
 use crate::support::lab::{Lab, Link};
-use raftcore::{Config, Node, Refused};
+use raftcore::{Config, Node, NodeId, ReadConsistency, ReadId, Refused};
 
-type Said = Result<Vec<String>, String>;
+pub type Said = Result<Vec<String>, String>;
 
 /// What a transcript has built so far.
 #[derive(Default)]
@@ -31,11 +31,12 @@ impl World {
     }
 
     fn cluster(&mut self, args: &Args) -> Said {
-        args.only(&[&["nodes"][..], &SETTINGS].concat())?;
+        args.only(&[&["nodes", "outsiders"][..], &SETTINGS].concat())?;
         let mut settings = Config::default();
         config::change(&mut settings, args)?;
         let size = args.number("nodes")?.unwrap_or(3);
-        self.lab = Some(Lab::new(size, &settings));
+        let outsiders = args.number("outsiders")?.unwrap_or(0);
+        self.lab = Some(Lab::with_outsiders(size, outsiders, &settings));
         Ok(Vec::new())
     }
 }
@@ -63,6 +64,11 @@ const COMMANDS: &[Command] = &[
     command("run", &["ticks"], run),
     command("campaign", &[], campaign),
     command("propose", &["bytes", "times"], propose),
+    command("read", &["name"], read),
+    command("transfer", &["to"], transfer),
+    command("step-down", &[], step_down),
+    command("change", &["voters", "learners", "promote", "based-on"], members::change),
+    command("members", &[], |lab, args| up(lab, args).map(|id| members::show(lab, id))),
     command("poll", &[], poll),
     command("persist", &["count"], persist),
     command("disk", &[], disk),
@@ -76,6 +82,7 @@ const COMMANDS: &[Command] = &[
     command("work", &[], work),
     command("settle", &[], settle),
     command("crash", &["keep"], crash),
+    command("wipe", &[], wipe),
     command("start", &["applied"], start),
     command("restart", &["applied"], restart),
     command("status", &[], |lab, _| Ok(show::status(lab))),
@@ -92,7 +99,7 @@ fn node(lab: &Lab, args: &Args) -> Result<u64, String> {
     if lab.ids().contains(&id) { Ok(id) } else { Err(format!("there is no node {id}")) }
 }
 
-fn up(lab: &Lab, args: &Args) -> Result<u64, String> {
+pub fn up(lab: &Lab, args: &Args) -> Result<u64, String> {
     let id = node(lab, args)?;
     if lab.is_up(id) { Ok(id) } else { Err(format!("node {id} is down")) }
 }
@@ -101,7 +108,7 @@ fn report(lab: &Lab, args: &Args, detail: Detail) -> Vec<String> {
     show::account(&lab.account, if args.has("quiet") { Detail::Changes } else { detail })
 }
 
-fn refused(error: &Refused) -> String {
+pub fn refused(error: &Refused) -> String {
     format!("refused: {error}")
 }
 
@@ -173,6 +180,37 @@ fn propose(lab: &mut Lab, args: &Args) -> Said {
         }
     }
     Ok(said)
+}
+
+/// Asks to read: `fresh`, `lease` or `stale`. Ends when a node says that it may answer, or gives up.
+fn read(lab: &mut Lab, args: &Args) -> Said {
+    let id = up(lab, args)?;
+    let how = match args.word(1)? {
+        "fresh" => ReadConsistency::Linearizable,
+        "lease" => ReadConsistency::Lease,
+        "stale" => ReadConsistency::Stale,
+        other => return Err(format!("a read is fresh, lease or stale, not {other}")),
+    };
+    let name = ReadId(args.number("name")?.ok_or("name=7")?);
+    done(lab.act(id, |node| node.read(name, how)))
+}
+
+fn transfer(lab: &mut Lab, args: &Args) -> Said {
+    let id = up(lab, args)?;
+    let to = NodeId(args.number("to")?.ok_or("to=3")?);
+    done(lab.act(id, |node| node.transfer_leadership(to)))
+}
+
+fn step_down(lab: &mut Lab, args: &Args) -> Said {
+    let id = up(lab, args)?;
+    match lab.act(id, Node::step_down) {
+        Ok(()) => Ok(report(lab, args, Detail::Duties)),
+        Err(error) => Ok(vec![refused(&error)]),
+    }
+}
+
+fn done(result: Result<(), Refused>) -> Said {
+    Ok(result.err().iter().map(refused).collect())
 }
 
 fn poll(lab: &mut Lab, args: &Args) -> Said {
@@ -287,6 +325,14 @@ fn crash(lab: &mut Lab, args: &Args) -> Said {
     let keep = args.number("keep")?.unwrap_or(0).min(lost);
     lab.crash(id, keep);
     Ok(vec![format!("{} writes lost", lost - keep)])
+}
+
+/// The node dies, and its disk with it.
+fn wipe(lab: &mut Lab, args: &Args) -> Said {
+    let id = up(lab, args)?;
+    lab.crash(id, 0);
+    lab.host(id).disk.clear();
+    Ok(Vec::new())
 }
 
 fn start(lab: &mut Lab, args: &Args) -> Said {

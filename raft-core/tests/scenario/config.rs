@@ -4,7 +4,7 @@ use super::args::Args;
 use raftcore::Config;
 
 /// Settings a transcript may name; all others keep their defaults.
-pub const SETTINGS: [&str; 13] = [
+pub const SETTINGS: [&str; 17] = [
     "prevote",
     "checkquorum",
     "seed",
@@ -18,6 +18,10 @@ pub const SETTINGS: [&str; 13] = [
     "uncommitted-bytes",
     "undurable-bytes",
     "writes",
+    "lease-drift",
+    "read-ticks",
+    "disk-stall",
+    "priority",
 ];
 
 /// Changes the settings that the command names.
@@ -48,6 +52,10 @@ pub fn change(config: &mut Config, args: &Args) -> Result<(), String> {
             "uncommitted-bytes" => config.max_uncommitted_bytes = number()?,
             "undurable-bytes" => config.max_undurable_bytes = number()?,
             "writes" => config.max_writes_in_flight = number()?,
+            "lease-drift" => config.lease_drift_ticks = Some(number()? as u32),
+            "read-ticks" => config.read_ticks_max = number()? as u32,
+            "disk-stall" => config.disk_stall_ticks = number()? as u32,
+            "priority" => config.priority = number()? as u32,
             _ => {}
         }
     }

@@ -7,6 +7,7 @@
 mod args;
 mod commands;
 mod config;
+mod members;
 mod parse;
 mod show;
 

@@ -1,9 +1,10 @@
 //! Nodes, messages and duties as short lines that anyone can read.
 
+use super::members;
 use crate::support::lab::{Happening, Lab, View};
 use raftcore::{
     AppendOutcome, Body, Entries, EntryId, EntryKind, Event, LogIndex, Message, NodeId, Output,
-    PeerState, RoleName, Write,
+    PeerState, ReadFailure, RoleName, StepDownReason, Write,
 };
 
 /// How much of an account is shown.
@@ -31,9 +32,9 @@ fn line(happening: &Happening, detail: Detail) -> Option<String> {
         Happening::Wants(id, Output::Apply(committed)) if detail != Detail::Changes => {
             Some(format!("{id} applies {}", entries(&committed.entries)))
         }
-        Happening::Wants(id, Output::Halted(reason)) => Some(format!("{id} halts: {reason:?}")),
-        Happening::Wants(id, Output::Event(Event::Diverged { peer, at })) => {
-            Some(format!("{id} hears that the log of {peer} differs at {at}"))
+        Happening::Wants(id, output) => notice(output).map(|text| format!("{id} {text}")),
+        Happening::Answers(id, read, applied) => {
+            Some(format!("{id} may answer read {read}, applied {applied}"))
         }
         Happening::Arrived(arrived) if traffic => Some(message(arrived)),
         Happening::Lost(_) if detail == Detail::Duties => Some("  lost".into()),
@@ -47,6 +48,39 @@ fn line(happening: &Happening, detail: Detail) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// What is told whatever the detail.
+fn notice(output: &Output) -> Option<String> {
+    Some(match output {
+        Output::Halted(reason) => format!("halts: {reason:?}"),
+        Output::ReadFailed { id, reason: ReadFailure::LeaderLost } => {
+            format!("gives up read {id}: the leader is lost")
+        }
+        Output::ReadFailed { id, reason: ReadFailure::TimedOut } => {
+            format!("gives up read {id}: no answer came in time")
+        }
+        Output::ReadFailed { id, reason } => format!("gives up read {id}: {reason:?}"),
+        Output::ProposalsLost { from, through } => {
+            format!("loses its proposals {from} to {through}")
+        }
+        Output::Event(Event::Diverged { peer, at }) => {
+            format!("hears that the log of {peer} differs at {at}")
+        }
+        Output::Event(Event::MembershipChanged { index }) => {
+            format!("has changed its members by {index}")
+        }
+        Output::Event(Event::TransferFailed { to }) => format!("gives up handing over to {to}"),
+        Output::Event(Event::SteppedDown { reason, .. }) => match reason {
+            StepDownReason::HigherTerm => return None,
+            StepDownReason::NoQuorum => "leads no more: it hears no quorum".into(),
+            StepDownReason::DiskStalled => "leads no more: its disk is stalled".into(),
+            StepDownReason::Asked => "leads no more: it was asked to".into(),
+            StepDownReason::Removed => "leads no more: it is removed".into(),
+            other => format!("leads no more: {other:?}"),
+        },
+        _ => return None,
+    })
 }
 
 fn change(before: &View, after: &View) -> String {
@@ -79,7 +113,10 @@ pub fn message(message: &Message) -> String {
 fn body(body: &Body) -> String {
     match body {
         Body::PreVote(request) => format!(": log ends at {}", request.last),
-        Body::RequestVote(request) => format!(": log ends at {}", request.last),
+        Body::RequestVote(request) => {
+            let why = if request.transfer { ", at the leader's wish" } else { "" };
+            format!(": log ends at {}{why}", request.last)
+        }
         Body::PreVoteReply(reply) => format!(": {}", yes(reply.granted)),
         Body::VoteReply(reply) => format!(": {}", yes(reply.granted)),
         Body::Append(append) => format!(
@@ -92,11 +129,20 @@ fn body(body: &Body) -> String {
         Body::AppendReply(reply) => {
             format!("{}: {}", session(reply.session), outcome(&reply.outcome))
         }
-        Body::Heartbeat(beat) => format!("{}: commit {}", session(beat.session), beat.commit),
+        Body::Heartbeat(beat) => {
+            format!("{}: commit {}, round {}", session(beat.session), beat.commit, beat.token)
+        }
         Body::HeartbeatReply(reply) => {
-            format!("{}: verified {}", session(reply.session), reply.verified)
+            let (session, verified) = (session(reply.session), reply.verified);
+            format!("{session}: verified {verified}, round {}", reply.token)
         }
         Body::Commit(commit) => format!("{}: commit {}", session(commit.session), commit.commit),
+        Body::ReadIndex(asked) => format!(": question {}", asked.token),
+        Body::ReadIndexReply(reply) => {
+            let index = reply.index.map_or_else(|| "nothing".into(), |index| index.to_string());
+            format!(": to question {}, commit {index}", reply.token)
+        }
+        Body::TimeoutNow => String::new(),
         other => format!(": {other:?}"),
     }
 }
@@ -128,7 +174,10 @@ fn entries(entries: &Entries) -> String {
 pub fn entry(id: EntryId, kind: EntryKind, payload: &[u8]) -> String {
     match kind {
         EntryKind::Noop => format!("{id} no-op"),
-        EntryKind::Membership => format!("{id} membership"),
+        EntryKind::Membership => {
+            let membership = postcard::from_bytes(payload).expect("a membership");
+            format!("{id} {}", members::text(&membership))
+        }
         EntryKind::Command if payload.len() > 20 => format!("{id} <{} bytes>", payload.len()),
         EntryKind::Command => format!("{id} {}", String::from_utf8_lossy(payload)),
     }

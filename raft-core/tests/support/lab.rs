@@ -8,7 +8,7 @@ pub use network::{Link, Network};
 
 use super::{GROUP, fold, identity};
 use raftcore::{
-    Config, EntryId, EntryKind, LogIndex, Membership, Message, Node, NodeId, Output,
+    Config, EntryId, EntryKind, LogIndex, Membership, Message, Node, NodeId, Output, ReadId,
     RejectedMessage, RoleName, Stored, Term, Tick, Write, WriteId,
 };
 use std::collections::{BTreeMap, VecDeque};
@@ -45,6 +45,8 @@ pub enum Happening {
     Rejected(u64, RejectedMessage),
     /// The disk of a node finished a write.
     Synced(u64, WriteId),
+    /// A node may answer a read now, with what is applied.
+    Answers(u64, ReadId, LogIndex),
     /// A node looks different than before.
     Changed { id: u64, before: View, after: View },
 }
@@ -74,6 +76,7 @@ pub struct Host {
 
 /// The cluster.
 pub struct Lab {
+    pub founders: Membership,
     pub hosts: BTreeMap<u64, Host>,
     pub network: Network,
     pub account: Vec<Happening>,
@@ -82,9 +85,14 @@ pub struct Lab {
 impl Lab {
     /// Nodes 1 to `size`, all voters, just founded; their clocks stand at 0.
     pub fn new(size: u64, config: &Config) -> Self {
-        let membership = Membership::of_voters(1..=size).unwrap();
+        Self::with_outsiders(size, 0, config)
+    }
+
+    /// The same, and nodes after them that know the founders without being members.
+    pub fn with_outsiders(size: u64, outsiders: u64, config: &Config) -> Self {
+        let founders = Membership::of_voters(1..=size).unwrap();
         let host = |id| {
-            let stored = Stored::found(identity(id), membership.clone());
+            let stored = Stored::found(identity(id), founders.clone());
             let mut node = Node::new(config.clone(), stored, LogIndex(0)).unwrap();
             node.tick(Tick(0));
             Host {
@@ -97,8 +105,8 @@ impl Lab {
                 now: 0,
             }
         };
-        let hosts = (1..=size).map(|id| (id, host(id))).collect();
-        Self { hosts, network: Network::default(), account: Vec::new() }
+        let hosts = (1..=size + outsiders).map(|id| (id, host(id))).collect();
+        Self { founders, hosts, network: Network::default(), account: Vec::new() }
     }
 
     pub fn ids(&self) -> Vec<u64> {
@@ -161,6 +169,11 @@ impl Lab {
                     self.host(id).applied.extend(commands);
                     self.act(id, |node| node.applied(committed.last())).unwrap();
                 }
+                Output::ReadReady(read) => {
+                    let applied = self.node(id).applied_index();
+                    self.account.push(Happening::Answers(id, read, applied));
+                }
+                Output::ReadFailed { .. } | Output::ProposalsLost { .. } => {}
                 Output::Event(_) | Output::Halted(_) => {}
                 other => panic!("unexpected {other:?}"),
             }
@@ -259,8 +272,7 @@ impl Lab {
         let host = self.host(id);
         let mut stored = fold(&host.disk);
         if stored.is_empty() {
-            let voters = Membership::of_voters(self.ids()).unwrap();
-            stored = Stored::found(identity(id), voters);
+            stored = Stored::found(identity(id), self.founders.clone());
         }
         let host = self.host(id);
         let mut node = Node::new(host.config.clone(), stored, LogIndex(applied)).unwrap();

@@ -6,8 +6,8 @@ pub mod lab;
 pub mod wire;
 
 use raftcore::{
-    Committed, Config, EntryId, GroupId, Identity, LogIndex, Membership, Message, Node, NodeId,
-    Output, RoleName, Stored, Tick, Write,
+    Committed, Config, EntryId, Event, GroupId, Identity, LogIndex, Membership, Message, Node,
+    NodeId, Output, RoleName, Stored, Tick, Write,
 };
 
 pub const GROUP: GroupId = GroupId(7);
@@ -38,6 +38,11 @@ pub struct Cluster {
     pub now: u64,
     /// Messages from or to these nodes are lost.
     pub cut_off: Vec<u64>,
+    /// What each read ended in, in order.
+    pub reads: Vec<(u64, Output)>,
+    /// Proposals that were lost, by node.
+    pub outcomes: Vec<(u64, Output)>,
+    pub events: Vec<(u64, Event)>,
     pub sent: Vec<Message>,
 }
 
@@ -51,6 +56,9 @@ impl Cluster {
             applied: vec![Vec::new(); count],
             now: 0,
             cut_off: Vec::new(),
+            reads: Vec::new(),
+            outcomes: Vec::new(),
+            events: Vec::new(),
             sent: Vec::new(),
         }
     }
@@ -103,7 +111,13 @@ impl Cluster {
                     self.applied[at].extend(commands(&committed));
                     node.applied(committed.last()).unwrap();
                 }
-                Output::Event(_) => {}
+                Output::Event(event) => self.events.push((at as u64 + 1, event)),
+                Output::ReadReady(_) | Output::ReadFailed { .. } => {
+                    self.reads.push((at as u64 + 1, output));
+                }
+                Output::ProposalsLost { .. } | Output::ProposalsUnknown { .. } => {
+                    self.outcomes.push((at as u64 + 1, output));
+                }
                 other => panic!("unexpected {other:?}"),
             }
         }

@@ -86,6 +86,7 @@ static void null_is_fine_to_free(void)
     raftcore_node_free(NULL);
     raftcore_stored_free(NULL);
     raftcore_records_free(NULL);
+    raftcore_membership_free(NULL);
     raftcore_output_release(NULL);
 }
 
@@ -99,6 +100,8 @@ static void null_objects_are_misuse(void)
     raftcore_entry_id id;
     raftcore_output *output;
     raftcore_node *node;
+    raftcore_membership *membership;
+    raftcore_member member;
     bool flag;
     uint64_t number;
     uint32_t small;
@@ -137,6 +140,12 @@ static void null_objects_are_misuse(void)
     NULL_STATUS(raftcore_output_kind(NULL, &small));
     NULL_STATUS(raftcore_output_copy_frame(NULL, NULL, 0));
     NULL_STATUS(raftcore_records_count(NULL, &size));
+    NULL_STATUS(raftcore_node_membership(NULL, &membership));
+    NULL_STATUS(raftcore_membership_index(NULL, &number));
+    NULL_STATUS(raftcore_membership_count(NULL, &size));
+    NULL_STATUS(raftcore_membership_at(NULL, 0, &member));
+    NULL_STATUS(raftcore_membership_outgoing_count(NULL, &size));
+    NULL_STATUS(raftcore_membership_outgoing_at(NULL, 0, &number));
     raftcore_stored_free(stored);
 }
 
@@ -162,6 +171,7 @@ static void null_places_are_misuse(void)
     NULL_STATUS(raftcore_node_deadline(node, NULL, &number));
     NULL_STATUS(raftcore_node_deadline(node, &flag, NULL));
     NULL_STATUS(raftcore_node_term(node, NULL));
+    NULL_STATUS(raftcore_node_membership(node, NULL));
     OK(raftcore_node_poll_output(node, &output));
     CHECK(output != NULL);
     NULL_STATUS(raftcore_output_kind(output, NULL));
@@ -191,6 +201,11 @@ static void a_wrong_config_starts_nothing(void)
     CHECK_STATUS(raftcore_node_new(&config, stored, 0, &node), RAFTCORE_STATUS_START_CONFIG);
     OK(raftcore_stored_last_error(stored, text, sizeof text));
     CHECK(strstr(text, "heartbeat_ticks") != NULL);
+    config = default_config();
+    CHECK(config.lease_drift_ticks == RAFTCORE_NO_LEASES && config.priority == 7);
+    config.priority = 8;
+    CHECK_STATUS(raftcore_node_new(&config, stored, 0, &node), RAFTCORE_STATUS_START_CONFIG);
+    OK(raftcore_stored_last_error(stored, text, sizeof text));
     OK(raftcore_stored_last_error(stored, text, 5));
     CHECK(strlen(text) == 4);
     CHECK_STATUS(raftcore_stored_last_error(stored, text, 0), RAFTCORE_STATUS_BUFFER_TOO_SMALL);
@@ -342,6 +357,7 @@ static void wrong_numbers_are_misuse(void)
     raftcore_node *node = new_leader();
     raftcore_member member = {2, 1, 9, {NULL, 0}};
     raftcore_write_id write = {1, 99};
+    raftcore_stored *stored;
     raftcore_entry_id id;
     uint8_t *large = malloc((1u << 20) + 1);
     CHECK(large != NULL);
@@ -353,20 +369,75 @@ static void wrong_numbers_are_misuse(void)
     CHECK_STATUS(raftcore_node_snapshot_taken(node, 1), RAFTCORE_STATUS_MISUSE_UNSUPPORTED);
     CHECK_STATUS(raftcore_node_read(node, 1, 0), RAFTCORE_STATUS_UNKNOWN_NUMBER);
     CHECK_STATUS(raftcore_node_read(node, 1, 77), RAFTCORE_STATUS_UNKNOWN_NUMBER);
-    CHECK_STATUS(raftcore_node_read(node, 1, RAFTCORE_READ_LINEARIZABLE),
-                 RAFTCORE_STATUS_REFUSED_UNSUPPORTED);
     CHECK_STATUS(raftcore_node_propose_membership(node, 0, &member, 1, &id),
                  RAFTCORE_STATUS_UNKNOWN_NUMBER);
-    member.promote = 0;
+    member.promote = 1;
     CHECK_STATUS(raftcore_node_propose_membership(node, 0, &member, 1, &id),
-                 RAFTCORE_STATUS_REFUSED_UNSUPPORTED);
-    CHECK_STATUS(raftcore_node_transfer_leadership(node, 2), RAFTCORE_STATUS_REFUSED_UNSUPPORTED);
-    CHECK_STATUS(raftcore_node_step_down(node), RAFTCORE_STATUS_REFUSED_UNSUPPORTED);
+                 RAFTCORE_STATUS_REFUSED_MEMBERSHIP);
+    CHECK_STATUS(raftcore_node_propose_membership(node, 0, &member, SIZE_MAX, &id),
+                 RAFTCORE_STATUS_TOO_LONG);
+    CHECK_STATUS(raftcore_stored_found_members(7, 1, &member, 1, &stored),
+                 RAFTCORE_STATUS_MEMBERSHIP_VOTER_PROMOTED);
+    member.context.length = 1;
+    NULL_STATUS(raftcore_stored_found_members(7, 1, &member, 1, &stored));
+    CHECK_STATUS(raftcore_node_transfer_leadership(node, 2), RAFTCORE_STATUS_REFUSED_NOT_VOTER);
     CHECK_STATUS(raftcore_node_propose(node, large, (1u << 20) + 1, &id),
                  RAFTCORE_STATUS_REFUSED_TOO_LARGE);
     CHECK_STATUS(raftcore_node_propose(node, large, SIZE_MAX, &id), RAFTCORE_STATUS_TOO_LONG);
     OK(raftcore_node_trim(node, 0));
     free(large);
+    raftcore_node_free(node);
+}
+
+static void members_keep_their_contexts(void)
+{
+    const raftcore_member founders[] = {{2, 0, 1, {(const uint8_t *)"two", 3}},
+                                        {1, 1, 0, {NULL, 0}}};
+    raftcore_config config = default_config();
+    raftcore_stored *stored;
+    raftcore_node *node;
+    raftcore_membership *membership;
+    raftcore_member member;
+    uint64_t index;
+    size_t count;
+    OK(raftcore_stored_found_members(7, 1, founders, 2, &stored));
+    OK(raftcore_node_new(&config, stored, 0, &node));
+    OK(raftcore_node_membership(node, &membership));
+    raftcore_node_free(node);
+    raftcore_stored_free(stored);
+    OK(raftcore_membership_index(membership, &index));
+    OK(raftcore_membership_count(membership, &count));
+    CHECK(index == 0 && count == 2);
+    OK(raftcore_membership_at(membership, 0, &member));
+    CHECK(member.id == 1 && member.voter == 1 && member.context.length == 0);
+    CHECK(member.context.data != NULL);
+    OK(raftcore_membership_at(membership, 1, &member));
+    CHECK(member.id == 2 && member.voter == 0 && member.promote == 1);
+    CHECK(member.context.length == 3 && memcmp(member.context.data, "two", 3) == 0);
+    CHECK_STATUS(raftcore_membership_at(membership, 2, &member), RAFTCORE_STATUS_OUT_OF_BOUNDS);
+    raftcore_membership_free(membership);
+}
+
+static void reads_have_a_limit(void)
+{
+    raftcore_config config = default_config();
+    raftcore_stored *stored = founded(one_voter, 1);
+    raftcore_node *node;
+    raftcore_output *output;
+    uint64_t read;
+    uint32_t reason;
+    config.max_reads = 1;
+    OK(raftcore_node_new(&config, stored, 0, &node));
+    raftcore_stored_free(stored);
+    OK(raftcore_node_read(node, 5, RAFTCORE_READ_STALE));
+    CHECK_STATUS(raftcore_node_read(node, 6, RAFTCORE_READ_STALE),
+                 RAFTCORE_STATUS_REFUSED_TOO_MANY_READS);
+    output = poll_for(node, RAFTCORE_OUTPUT_READ_READY);
+    CHECK(output != NULL);
+    OK(raftcore_output_read(output, &read, &reason));
+    CHECK(read == 5 && reason == 0);
+    raftcore_output_release(output);
+    OK(raftcore_node_read(node, 6, RAFTCORE_READ_STALE));
     raftcore_node_free(node);
 }
 
@@ -489,6 +560,8 @@ int main(void)
     a_missing_record_is_noticed();
     damaged_frames_change_nothing();
     wrong_numbers_are_misuse();
+    members_keep_their_contexts();
+    reads_have_a_limit();
     getters_want_their_kind();
     events_tell_who_leads();
     a_halted_node_refuses_everything();

@@ -23,6 +23,7 @@ pub(crate) enum Code {
     NoKey = 13,
     Refused = 14,
     Violation = 15,
+    Recording = 16,
 }
 
 impl Code {

@@ -3,6 +3,7 @@
 mod client;
 mod exit;
 mod node;
+mod replay;
 mod run;
 mod simulate;
 
@@ -49,7 +50,8 @@ Exit codes:
   12  the outcome is unknown: applied or not, nobody can tell
   13  there is no such key
   14  the request was refused: wrong JSON, or too large
-  15  the simulation found a violation";
+  15  the simulation found a violation
+  16  the recording cannot be read, or plays otherwise than it was recorded";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -67,6 +69,8 @@ enum Command {
     Status(client::Status),
     /// Run simulated clusters with faults and check every step
     Simulate(simulate::Simulate),
+    /// Play a recording again and print what each node was given and gave back
+    Replay(replay::Replay),
 }
 
 /// Runs the program and gives its exit code.
@@ -81,6 +85,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Delete(delete) => block_on(delete.run()),
         Command::Status(status) => block_on(status.run()),
         Command::Simulate(simulate) => simulate.run(),
+        Command::Replay(replay) => replay.run(),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

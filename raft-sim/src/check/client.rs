@@ -39,17 +39,32 @@ pub(crate) struct Clients {
     proposals: Vec<Proposal>,
     /// Per host the proposals of its present life that are still open, oldest first.
     open: Vec<VecDeque<usize>>,
+    /// Per host all proposals of its present life, in the order of their ids.
+    lives: Vec<Vec<usize>>,
+    /// The highest index that some client was told to be applied.
+    acknowledged: u64,
     payload: Vec<u8>,
 }
 
 impl Clients {
     pub(crate) fn new(hosts: usize) -> Self {
-        Self { proposals: Vec::new(), open: vec![VecDeque::new(); hosts], payload: Vec::new() }
+        Self {
+            proposals: Vec::new(),
+            open: vec![VecDeque::new(); hosts],
+            lives: vec![Vec::new(); hosts],
+            acknowledged: 0,
+            payload: Vec::new(),
+        }
     }
 
     /// How many proposals were accepted.
     pub(crate) const fn accepted(&self) -> u64 {
         self.proposals.len() as u64
+    }
+
+    /// The highest index that some client was told to be applied.
+    pub(crate) const fn acknowledged(&self) -> u64 {
+        self.acknowledged
     }
 
     /// The next payload: the number it will have, filled up to a length.
@@ -72,6 +87,7 @@ impl Clients {
             return broken(Property::ClientPromise, host, detail);
         }
         self.open[host].push_back(self.proposals.len());
+        self.lives[host].push(self.proposals.len());
         self.proposals.push(Proposal { id, host: host as u8, life, state: State::Open });
         Ok(())
     }
@@ -102,6 +118,7 @@ impl Clients {
         }
         if proposal.host as usize == host && proposal.life == life {
             proposal.state = State::Acknowledged;
+            self.acknowledged = self.acknowledged.max(id.index.0);
             let open = &mut self.open[host];
             if let Some(place) = open.iter().position(|&open| open as u64 == number) {
                 open.remove(place);
@@ -110,37 +127,56 @@ impl Clients {
         Ok(())
     }
 
+    /// A node applies a membership; if it was proposed there in this life, the client is told.
+    pub(crate) fn changed(&mut self, host: usize, id: EntryId) {
+        let Self { proposals, open, lives, .. } = self;
+        let mine = &lives[host];
+        let place = mine.partition_point(|&number| proposals[number].id < id);
+        if let Some(&number) = mine.get(place).filter(|&&number| proposals[number].id == id) {
+            proposals[number].state = State::Acknowledged;
+            open[host].retain(|&open| open != number);
+            self.acknowledged = self.acknowledged.max(id.index.0);
+        }
+    }
+
     /// A node says that its proposals from one entry to another were overwritten.
-    pub(crate) fn lost(&mut self, host: usize, life: u32, from: EntryId, through: LogIndex) {
-        let named =
-            |id: EntryId| id.term == from.term && id.index >= from.index && id.index <= through;
-        let proposals = &mut self.proposals;
-        self.open[host].retain(|&number| {
-            let proposal = &mut proposals[number];
-            let lost = proposal.life == life && named(proposal.id);
-            if lost {
-                proposal.state = State::Lost;
+    pub(crate) fn lost(&mut self, host: usize, from: EntryId, through: LogIndex) -> Checked {
+        let Self { proposals, open, lives, .. } = self;
+        let mine = &lives[host];
+        let id = |number: &usize| proposals[*number].id;
+        let first = mine.partition_point(|number| id(number) < from);
+        let end = EntryId { term: from.term, index: through };
+        let count = mine[first..].partition_point(|number| id(number) <= end);
+        for &number in &mine[first..first + count] {
+            let Proposal { id, state, .. } = proposals[number];
+            if state != State::Open {
+                let detail = format!("proposal {number}, {id}, is told to be lost after {state:?}");
+                return broken(Property::ClientPromise, host, detail);
             }
-            !lost
-        });
+            proposals[number].state = State::Lost;
+        }
+        open[host].retain(|&number| proposals[number].state == State::Open);
+        Ok(())
     }
 
     /// A node stopped: nobody will tell its clients more.
     pub(crate) fn stopped(&mut self, host: usize) {
         self.open[host].clear();
+        self.lives[host].clear();
     }
 
-    /// At the end, everything a living node accepted and that is committed was acknowledged, and
-    /// nothing that was acknowledged is missing; `term_at` gives the term of a committed entry.
+    /// At the end, every proposal of a living node up to the last commit has its outcome, and it is the truth; `lives` has
+    /// the lives of the members, `term_at` gives the term of a committed entry.
     pub(crate) fn settled(
         &self,
-        lives: &[u32],
+        lives: &[Option<u32>],
         term_at: impl Fn(LogIndex) -> Option<u64>,
     ) -> Checked {
         for (number, proposal) in self.proposals.iter().enumerate() {
             let Proposal { id, host, life, state } = *proposal;
             let host = host as usize;
-            let committed = term_at(id.index) == Some(id.term.0);
+            let there = term_at(id.index);
+            let committed = there == Some(id.term.0);
             if state == State::Acknowledged && !committed {
                 let detail = format!("proposal {number}, {id}, was acknowledged and is gone");
                 return broken(Property::ClientPromise, host, detail);
@@ -149,8 +185,9 @@ impl Clients {
                 let detail = format!("proposal {number}, {id}, was told to be lost and is there");
                 return broken(Property::ClientPromise, host, detail);
             }
-            if state == State::Open && lives[host] == life && committed {
-                let detail = format!("proposal {number}, {id}, is there and was not acknowledged");
+            if state == State::Open && there.is_some() && lives[host] == Some(life) {
+                let end = if committed { "is there" } else { "is gone" };
+                let detail = format!("proposal {number}, {id}, {end}, and its client was not told");
                 return broken(Property::ClientPromise, host, detail);
             }
         }
@@ -186,24 +223,27 @@ mod tests {
     fn an_acknowledged_write_that_is_gone_breaks_the_promise() {
         let (mut clients, payload) = one_proposal();
         assert_eq!(clients.applied(0, 1, id(4, 2), &payload), Ok(()));
-        assert_eq!(clients.settled(&[1, 1], |_| Some(2)), Ok(()));
-        breaks(clients.settled(&[1, 1], |_| Some(3)));
-        breaks(clients.settled(&[1, 1], |_| None));
+        assert_eq!(clients.settled(&[Some(1), Some(1)], |_| Some(2)), Ok(()));
+        breaks(clients.settled(&[Some(1), Some(1)], |_| Some(3)));
+        breaks(clients.settled(&[Some(1), Some(1)], |_| None));
     }
 
     #[test]
     fn a_lost_write_that_is_applied_breaks_the_promise() {
         let (mut clients, payload) = one_proposal();
-        clients.lost(0, 1, id(4, 2), LogIndex(4));
-        assert_eq!(clients.settled(&[1, 1], |_| Some(3)), Ok(()));
+        assert_eq!(clients.lost(0, id(4, 2), LogIndex(4)), Ok(()));
+        assert_eq!(clients.settled(&[Some(1), Some(1)], |_| Some(3)), Ok(()));
         breaks(clients.applied(1, 1, id(4, 2), &payload));
+        breaks(clients.lost(0, id(4, 2), LogIndex(4)));
     }
 
     #[test]
-    fn a_write_that_is_never_acknowledged_breaks_the_promise_unless_its_node_stopped() {
+    fn a_write_without_an_outcome_breaks_the_promise_unless_its_node_stopped() {
         let (clients, _) = one_proposal();
-        breaks(clients.settled(&[1, 1], |_| Some(2)));
-        assert_eq!(clients.settled(&[2, 1], |_| Some(2)), Ok(()));
+        assert_eq!(clients.settled(&[Some(1), Some(1)], |_| None), Ok(()));
+        breaks(clients.settled(&[Some(1), Some(1)], |_| Some(3)));
+        breaks(clients.settled(&[Some(1), Some(1)], |_| Some(2)));
+        assert_eq!(clients.settled(&[Some(2), None], |_| Some(2)), Ok(()));
     }
 
     #[test]

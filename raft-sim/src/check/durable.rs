@@ -2,7 +2,7 @@
 
 use raftcore::Write;
 
-use super::Mark;
+use super::{Mark, Places};
 use crate::property::{Checked, Property, broken};
 
 /// The durable image of one node.
@@ -12,6 +12,7 @@ pub(crate) struct Image {
     vote: u64,
     incarnation: u64,
     log: Vec<Mark>,
+    places: Places,
 }
 
 impl Image {
@@ -25,6 +26,11 @@ impl Image {
 
     pub(crate) const fn incarnation(&self) -> u64 {
         self.incarnation
+    }
+
+    /// Where its memberships are.
+    pub(crate) const fn places(&self) -> &Places {
+        &self.places
     }
 
     /// Index of the last durable entry.
@@ -74,6 +80,7 @@ impl Image {
             }
             self.log.push(Mark { term: entry.id.term.0, checksum: entry.checksum });
         }
+        self.places.fold(write);
         Ok(())
     }
 

@@ -20,7 +20,8 @@ impl Checks {
             return broken(Property::ContractKept, host, detail);
         }
         let commit = match message.body() {
-            Body::PreVote(_) | Body::PreVoteReply(_) => return Ok(()),
+            // Questions, and answers that promise nothing.
+            Body::PreVote(_) | Body::PreVoteReply(_) | Body::ReadIndex(_) => return Ok(()),
             Body::RequestVote(request) => {
                 self.ballots[host].cast(host, term, own)?;
                 voted(&self.images[host], host, term, own)?;

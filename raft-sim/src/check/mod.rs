@@ -4,16 +4,21 @@
 mod client;
 mod durable;
 mod log;
+mod membership;
 mod message;
+mod read;
 mod vote;
 
 pub(crate) use client::{Clients, Proposed};
 pub(crate) use durable::Image;
 
-use raftcore::{Committed, EntryId, Event, Node, RoleName, Write};
+use raftcore::{Committed, EntryId, EntryKind, Event, LogIndex, Membership, Node, RoleName, Write};
 
 use crate::property::{Checked, Property, broken};
+use crate::trace::Members;
 use log::Histories;
+pub(crate) use membership::{Places, is_quorum};
+use read::Reads;
 use vote::{Ballots, Leaders};
 
 /// An entry as the checkers remember it: its checksum covers its content and all before it.
@@ -31,16 +36,21 @@ pub(crate) struct View {
     pub(crate) commit: u64,
     pub(crate) applied: u64,
     pub(crate) last: u64,
+    /// Index and term of the membership in force.
+    pub(crate) membership: (u64, u64),
 }
 
 impl View {
     pub(crate) fn of(node: &Node) -> Self {
+        let membership = node.membership_index();
+        let since = if membership == LogIndex(0) { None } else { node.term_at(membership) };
         Self {
             role: node.role(),
             term: node.term().0,
             commit: node.commit_index().0,
             applied: node.applied_index().0,
             last: node.last_index().0,
+            membership: (membership.0, since.map_or(0, |term| term.0)),
         }
     }
 
@@ -51,7 +61,6 @@ impl View {
 
 /// All checkers of one run.
 pub(crate) struct Checks {
-    quorum: usize,
     /// What is committed; the entry with index 1 comes first.
     committed: Vec<Mark>,
     /// Each term in which something was committed, and how much was when it ended; rising.
@@ -60,23 +69,30 @@ pub(crate) struct Checks {
     leaders: Leaders,
     ballots: Vec<Ballots>,
     images: Vec<Image>,
+    /// The membership in force at each host.
+    memberships: Vec<Membership>,
+    /// Where the memberships are in the log that each host has handed out.
+    places: Vec<Places>,
     /// The entry each host hands out next for `Apply`.
     next_apply: Vec<u64>,
     pub(crate) clients: Clients,
+    pub(crate) reads: Reads,
 }
 
 impl Checks {
-    pub(crate) fn new(hosts: usize) -> Self {
+    pub(crate) fn new(hosts: usize, founders: &Membership) -> Self {
         Self {
-            quorum: hosts / 2 + 1,
             committed: Vec::new(),
             commit_terms: Vec::new(),
             histories: Histories::default(),
             leaders: Leaders::default(),
             ballots: vec![Ballots::default(); hosts],
             images: vec![Image::default(); hosts],
+            memberships: vec![founders.clone(); hosts],
+            places: vec![Places::default(); hosts],
             next_apply: vec![1; hosts],
             clients: Clients::new(hosts),
+            reads: Reads::new(hosts),
         }
     }
 
@@ -100,9 +116,26 @@ impl Checks {
         &self.images[host]
     }
 
+    /// The membership in force at a host.
+    pub(crate) fn membership(&self, host: usize) -> &Membership {
+        &self.memberships[host]
+    }
+
+    /// Another membership is in force at a host.
+    pub(crate) fn reconfigured(&mut self, host: usize, membership: &Membership) {
+        self.memberships[host].clone_from(membership);
+    }
+
     /// A node has started with this state machine.
     pub(crate) fn started(&mut self, host: usize, applied: u64, view: &View) -> Checked {
         self.next_apply[host] = applied + 1;
+        self.places[host] = self.images[host].places().clone();
+        let stored = self.places[host].newest();
+        if view.membership.0 != stored {
+            let index = view.membership.0;
+            let detail = format!("starts with the membership of {index}, stored is {stored}");
+            return broken(Property::MembershipInForce, host, detail);
+        }
         ordered(host, view)?;
         let image = &self.images[host];
         if view.term < image.term() {
@@ -144,6 +177,11 @@ impl Checks {
             let detail = format!("leads term {term} before its vote for itself is durable");
             return broken(Property::OneVotePerTerm, host, detail);
         }
+        let voted = |voter: usize| self.ballots[voter].voted(term, own);
+        if !is_quorum(&self.memberships[host], voted) {
+            let detail = format!("leads term {term} without the votes of a quorum");
+            return broken(Property::ElectedByQuorum, host, detail);
+        }
         self.leader_holds(host, term, held)
     }
 
@@ -167,7 +205,7 @@ impl Checks {
     }
 
     /// A node is the first to know that more is committed; `held` is its checksum of the last of
-    /// it.
+    /// it. The membership is the one before the input that committed it.
     pub(crate) fn commits(&mut self, host: usize, view: &View, held: Option<u32>) -> Checked {
         let (index, term) = (view.commit, view.term);
         if !view.leads() {
@@ -175,9 +213,14 @@ impl Checks {
             return broken(Property::DurableOnQuorum, host, detail);
         }
         let same = |image: &&Image| image.mark(index).map(|mark| mark.checksum) == held;
-        let durable = self.images.iter().filter(same).count();
-        let Some(image) = self.images.iter().find(same).filter(|_| durable >= self.quorum) else {
-            let detail = format!("leader of term {term}: entry {index} is durable on {durable}");
+        let agrees = |host: usize| self.images.get(host).is_some_and(|image| same(&image));
+        let enough = is_quorum(&self.memberships[host], agrees);
+        let Some(image) = self.images.iter().find(same).filter(|_| enough) else {
+            let durable = self.images.iter().filter(same).count();
+            let detail = format!(
+                "leader of term {term}: entry {index} is durable on {durable}, no quorum of {}",
+                Members(&self.memberships[host])
+            );
             return broken(Property::DurableOnQuorum, host, detail);
         };
         let from = self.committed.len();
@@ -238,7 +281,8 @@ impl Checks {
                 Mark { term: term.0, checksum: entry.checksum },
             )?;
         }
-        Ok(())
+        self.places[host].fold(write);
+        self.places[host].in_force(host, view.membership.0)
     }
 
     /// A write, or what a crash left of it, is now durable.
@@ -277,6 +321,9 @@ impl Checks {
                     return broken(Property::DurableOnQuorum, host, detail);
                 }
             }
+        }
+        for entry in committed.entries.iter().filter(|entry| entry.kind == EntryKind::Membership) {
+            self.clients.changed(host, entry.id);
         }
         for command in committed.commands() {
             self.clients.applied(host, life, command.id, command.payload)?;

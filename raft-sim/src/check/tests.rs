@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use raftcore::{
     Append, AppendOutcome, AppendReply, Body, Committed, Entries, EntryId, Event, GroupId,
-    HardState, Heartbeat, Identity, Incarnation, LogIndex, Message, NodeId, PreVote, RequestVote,
-    RoleName, Term, VoteReply, Write, WriteId,
+    HardState, Heartbeat, Identity, Incarnation, LogIndex, Membership, Message, NodeId, PreVote,
+    RequestVote, RoleName, Term, VoteReply, Write, WriteId,
 };
 
 use super::{Checks, View};
@@ -42,11 +42,15 @@ fn log(first: u64, marks: &[(u64, u32)]) -> Write {
 }
 
 fn leader(term: u64, commit: u64, last: u64) -> View {
-    View { role: RoleName::Leader, term, commit, applied: 0, last }
+    View { role: RoleName::Leader, term, commit, applied: 0, last, membership: (0, 0) }
 }
 
 fn follower(term: u64, applied: u64, commit: u64, last: u64) -> View {
-    View { role: RoleName::Follower, term, commit, applied, last }
+    View { role: RoleName::Follower, term, commit, applied, last, membership: (0, 0) }
+}
+
+fn checks(hosts: usize) -> Checks {
+    Checks::new(hosts, &Membership::of_voters(1..=hosts as u64).unwrap())
 }
 
 fn breaks(checked: Checked, property: Property) {
@@ -55,7 +59,7 @@ fn breaks(checked: Checked, property: Property) {
 
 /// Three nodes; entries 1 and 2 of term 1 are durable on the first two, and committed.
 fn two_committed() -> Checks {
-    let mut checks = Checks::new(3);
+    let mut checks = checks(3);
     for host in 0..2 {
         checks.durable(host, &state(1, Some(1), 1)).unwrap();
         checks.durable(host, &log(1, &[(1, 11), (1, 12)])).unwrap();
@@ -66,6 +70,13 @@ fn two_committed() -> Checks {
     checks
 }
 
+/// All nodes vote for one of them.
+fn elect(checks: &mut Checks, host: usize, term: u64) {
+    for voter in 0..3 {
+        checks.durable(voter, &state(term, Some(host as u64 + 1), 1)).unwrap();
+    }
+}
+
 fn said(from: u64, to: u64, term: u64, body: Body) -> Message {
     Message::forge(GROUP, NodeId(from), NodeId(to), Term(term), body)
 }
@@ -73,18 +84,17 @@ fn said(from: u64, to: u64, term: u64, body: Body) -> Message {
 #[test]
 fn a_leader_without_a_committed_entry_breaks_leader_completeness() {
     let mut checks = two_committed();
-    for (host, term) in [(1, 2), (2, 3)] {
-        checks.durable(host, &state(term, Some(host as u64 + 1), 1)).unwrap();
-    }
+    elect(&mut checks, 1, 2);
     assert_eq!(checks.leads(1, 2, |_| Some(12)), Ok(()));
+    elect(&mut checks, 2, 3);
     breaks(checks.leads(2, 3, |_| None), Property::LeaderCompleteness);
-    checks.durable(2, &state(4, Some(3), 1)).unwrap();
+    elect(&mut checks, 2, 4);
     breaks(checks.leads(2, 4, |_| Some(99)), Property::LeaderCompleteness);
 }
 
 #[test]
 fn a_leader_without_a_durable_vote_for_itself_is_noticed() {
-    let mut checks = Checks::new(3);
+    let mut checks = checks(3);
     breaks(checks.leads(0, 1, |_| None), Property::OneVotePerTerm);
     checks.durable(1, &state(2, Some(1), 1)).unwrap();
     breaks(checks.leads(1, 2, |_| None), Property::OneVotePerTerm);
@@ -96,15 +106,38 @@ fn a_leader_elected_late_needs_only_what_was_committed_before_its_term() {
     for host in 0..2 {
         checks.durable(host, &log(3, &[(2, 23), (4, 24)])).unwrap();
     }
-    checks.durable(1, &state(4, Some(2), 1)).unwrap();
+    for (voter, term, candidate) in [(0, 3, 1), (2, 3, 1), (1, 4, 2), (2, 4, 2)] {
+        checks.durable(voter, &state(term, Some(candidate), 1)).unwrap();
+    }
     checks.leads(1, 4, |_| Some(12)).unwrap();
     checks.commits(1, &leader(4, 4, 4), Some(24)).unwrap();
     assert_eq!(checks.committed_before(3), 2);
-    checks.durable(0, &state(3, Some(1), 1)).unwrap();
     assert_eq!(checks.leads(0, 3, |index| (index == 2).then_some(12)), Ok(()));
-    checks.durable(2, &state(5, Some(3), 1)).unwrap();
+    elect(&mut checks, 2, 5);
     let lacks = checks.leads(2, 5, |index| (index == 2).then_some(12));
     breaks(lacks, Property::LeaderCompleteness);
+}
+
+#[test]
+fn a_leader_needs_the_votes_of_a_quorum_of_the_membership_in_force() {
+    let mut checks = checks(3);
+    checks.durable(1, &state(2, Some(2), 1)).unwrap();
+    breaks(checks.leads(1, 2, |_| None), Property::ElectedByQuorum);
+    checks.durable(2, &state(2, Some(2), 1)).unwrap();
+    assert_eq!(checks.leads(1, 2, |_| None), Ok(()));
+    checks.reconfigured(1, &Membership::of_voters([1]).unwrap());
+    breaks(checks.leads(1, 2, |_| None), Property::ElectedByQuorum);
+}
+
+#[test]
+fn what_is_committed_is_durable_on_a_quorum_of_the_membership_in_force() {
+    let mut checks = two_committed();
+    checks.durable(0, &log(3, &[(1, 13)])).unwrap();
+    checks.durable(1, &log(3, &[(1, 13)])).unwrap();
+    checks.reconfigured(0, &Membership::of_voters([2, 3]).unwrap());
+    breaks(checks.commits(0, &leader(1, 3, 3), Some(13)), Property::DurableOnQuorum);
+    checks.reconfigured(0, &Membership::of_voters([1]).unwrap());
+    assert_eq!(checks.commits(0, &leader(1, 3, 3), Some(13)), Ok(()));
 }
 
 #[test]
@@ -206,7 +239,7 @@ fn a_leader_that_truncates_or_shrinks_breaks_append_only() {
 
 #[test]
 fn two_contents_of_one_entry_break_log_matching() {
-    let mut checks = Checks::new(3);
+    let mut checks = checks(3);
     let view = follower(1, 0, 0, 0);
     assert_eq!(checks.issues(0, &view, &log(1, &[(1, 11)])), Ok(()));
     breaks(checks.issues(1, &view, &log(1, &[(1, 12)])), Property::LogMatching);
@@ -217,11 +250,11 @@ fn two_contents_of_one_entry_break_log_matching() {
 #[test]
 fn durable_term_and_incarnation_never_fall() {
     for fallen in [state(1, None, 5), state(3, None, 4)] {
-        let mut checks = Checks::new(1);
+        let mut checks = checks(1);
         checks.durable(0, &state(3, None, 5)).unwrap();
         breaks(checks.durable(0, &fallen), Property::MonotonicDurableState);
     }
-    let mut checks = Checks::new(1);
+    let mut checks = checks(1);
     checks.durable(0, &state(3, None, 5)).unwrap();
     let started = checks.started(0, 0, &follower(2, 0, 0, 0));
     breaks(started, Property::MonotonicDurableState);
@@ -230,7 +263,7 @@ fn durable_term_and_incarnation_never_fall() {
 #[test]
 fn a_durable_vote_never_changes_or_vanishes_within_its_term() {
     for other in [Some(3), None] {
-        let mut checks = Checks::new(1);
+        let mut checks = checks(1);
         checks.durable(0, &state(3, Some(2), 1)).unwrap();
         breaks(checks.durable(0, &state(3, other, 2)), Property::OneVotePerTerm);
     }
@@ -238,7 +271,7 @@ fn a_durable_vote_never_changes_or_vanishes_within_its_term() {
 
 #[test]
 fn getters_stay_in_order_and_never_fall() {
-    let checks = Checks::new(1);
+    let checks = checks(1);
     let before = follower(3, 1, 2, 3);
     let ordering = [follower(3, 3, 2, 4), follower(3, 1, 4, 3)];
     for view in ordering {

@@ -26,6 +26,13 @@ impl Ballots {
     }
 }
 
+impl Ballots {
+    /// Whether it voted for this candidate in this term.
+    pub(crate) fn voted(&self, term: u64, candidate: u64) -> bool {
+        self.0.get(term as usize).is_some_and(|&vote| u64::from(vote) == candidate)
+    }
+}
+
 /// Who led each term.
 #[derive(Default)]
 pub(crate) struct Leaders(Vec<u8>);

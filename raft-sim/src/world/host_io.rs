@@ -1,6 +1,6 @@
 //! Between a host and its node: clock, polls, disk, state machine, stop and start.
 
-use raftcore::{LogIndex, Message, Node, Output, Stored, Write, WriteId};
+use raftcore::{LogIndex, Message, MessageKind, Node, Output, Stored, Write, WriteId};
 
 use super::{
     Checked, Clock, Event, FaultKind, LATE_MAX, Property, Told, UNITS_PER_TICK, View, Watch, World,
@@ -55,16 +55,19 @@ impl World {
         }
     }
 
-    /// A host that sleeps until its deadline says what time it is before each input.
-    pub(super) fn fresh_clock(&mut self, host: usize) {
+    /// A host that sleeps until its deadline says what time it is before each input; so do all if
+    /// leases rely on it.
+    pub(super) fn fresh_clock(&mut self, host: usize) -> Checked {
         let now = self.now;
         let state = &mut self.hosts[host];
-        if state.habits.clock == Watch::Deadline {
+        if state.habits.clock == Watch::Deadline || self.plan.leases {
             let tick = state.clock.read(now);
             if let Some(driver) = &mut state.driver {
                 driver.tick(tick);
             }
+            self.observe(host)?;
         }
+        Ok(())
     }
 
     /// Polls after an input, now or late.
@@ -88,6 +91,7 @@ impl World {
     pub(super) fn pump(&mut self, host: usize) -> Checked {
         self.hosts[host].poll_planned = false;
         let mut outputs = 0;
+        let reads = self.checks.reads.open(host) as u64;
         while let Some(output) = self.hosts[host].driver.as_mut().and_then(Driver::poll) {
             outputs += 1;
             let stop = match &mut self.hosts[host].stop_in {
@@ -109,13 +113,17 @@ impl World {
         }
         self.observe(host)?;
         let inputs = core::mem::take(&mut self.hosts[host].inputs);
-        let limit = 32 + 8 * (self.hosts.len() as u64 + u64::from(inputs)) + self.backlog(host);
+        let limit =
+            32 + reads + 8 * (self.hosts.len() as u64 + u64::from(inputs)) + self.backlog(host);
         if outputs > limit {
             let detail = format!("{outputs} outputs after {inputs} inputs");
             return broken(Property::BoundedResources, host, detail);
         }
         if self.hosts[host].driver.as_ref().is_some_and(|driver| driver.node.has_output()) {
             return broken(Property::ContractKept, host, "has output after it gave none");
+        }
+        if let Some(Driver { told, .. }) = &self.hosts[host].driver {
+            self.checks.reads.in_time(host, *told)?;
         }
         self.plan_tick(host);
         Ok(())
@@ -146,9 +154,18 @@ impl World {
             }
             Output::ProposalsLost { from, through } => {
                 note!(self, "n{} lost its proposals {from} to {through}", host + 1);
-                let life = self.hosts[host].life;
-                self.checks.clients.lost(host, life, from, through);
-                Ok(())
+                self.counts[FaultKind::LostProposals] += 1;
+                self.checks.clients.lost(host, from, through)
+            }
+            Output::ReadReady(id) => {
+                note!(self, "n{} is ready for read {id}", host + 1);
+                let applied = self.hosts[host].machine;
+                self.checks.reads.ended(host, id, Some(applied))
+            }
+            Output::ReadFailed { id, reason } => {
+                note!(self, "n{} fails read {id}: {reason:?}", host + 1);
+                self.counts[FaultKind::FailedRead] += 1;
+                self.checks.reads.ended(host, id, None)
             }
             Output::Event(event) => self.notice(host, &event),
             Output::Halted(reason) => {
@@ -167,6 +184,9 @@ impl World {
             return broken(Property::ContractKept, host, format!("sends to node {}", to + 1));
         }
         let lives = [self.hosts[host].life, self.hosts[to].life];
+        if message.kind() == MessageKind::TimeoutNow {
+            self.outlive_handover(host);
+        }
         let (flight, digest) = Flight::new(message, self.plan.codec, lives);
         self.digest.mix(digest);
         let Self { network, queue, weather, rng, counts, now, .. } = self;
@@ -251,7 +271,7 @@ impl World {
     }
 
     pub(super) fn acknowledge(&mut self, host: usize, sequence: u64) -> Checked {
-        self.fresh_clock(host);
+        self.fresh_clock(host)?;
         let state = &mut self.hosts[host];
         state.acked = state.acked.max(sequence);
         let id = WriteId { sequence, ..state.issued };
@@ -275,7 +295,7 @@ impl World {
     }
 
     pub(super) fn report_applied(&mut self, host: usize, index: LogIndex) -> Checked {
-        self.fresh_clock(host);
+        self.fresh_clock(host)?;
         self.applied(host, index)?;
         self.poll_soon(host)
     }
@@ -312,6 +332,10 @@ impl World {
         self.counts[FaultKind::Crash] += 1;
         self.digest.mix(host as u64);
         self.checks.clients.stopped(host);
+        self.checks.reads.stopped(host);
+        if self.checks.membership(host).is_joint() {
+            self.counts[FaultKind::CrashInJoint] += 1;
+        }
         let machine_survives = self.rng.chance(250);
         let state = &mut self.hosts[host];
         state.life += 1;
@@ -359,6 +383,7 @@ impl World {
             return broken(Property::MonotonicDurableState, host, detail);
         }
         self.checks.started(host, applied, &view)?;
+        self.checks.reconfigured(host, node.membership());
         self.stats.restarts += u64::from(self.hosts[host].life > 0);
         let begin = self.rng.below(1 << 40);
         let state = &mut self.hosts[host];
@@ -389,7 +414,7 @@ impl World {
         let status = driver.node.status();
         let config = &self.plan.configs[host];
         self.digest.mix(status.window_bytes as u64);
-        let entry_max = self.plan.payload_max + 32;
+        let entry_max = self.plan.payload_max + 160;
         let window = (entry_max * (status.last_index.0 + 1)) * 5 / 4 + 256 * 1024;
         let one = entry_max as usize;
         let bounds = [

@@ -3,12 +3,14 @@
 mod host_io;
 mod recover;
 mod trouble;
+mod wishes;
 
 pub use recover::{RECOVERY_ELECTIONS, TICKS_PER_PIECE};
+pub(crate) use wishes::Wish;
 
-use raftcore::{EntryId, Event as Notice, GroupId, Identity, LogIndex, Node, NodeId, RoleName};
+use raftcore::{Event as Notice, GroupId, Identity, LogIndex, Node, NodeId, RoleName};
 
-use crate::check::{Checks, Proposed, View};
+use crate::check::{Checks, View};
 use crate::config::{ConfigError, Plan, SimConfig};
 use crate::disk::Disk;
 use crate::faults::{FaultCounts, FaultKind};
@@ -72,10 +74,18 @@ impl World {
         let plan = Plan::new(sim, &mut rng)?;
         let nodes = plan.configs.len();
         let weather = Weather::calm();
+        let checks = Checks::new(nodes, &plan.membership);
         let hosts = (0..nodes)
             .map(|host| Host {
                 driver: None,
-                view: View { role: RoleName::Follower, term: 0, commit: 0, applied: 0, last: 0 },
+                view: View {
+                    role: RoleName::Follower,
+                    term: 0,
+                    commit: 0,
+                    applied: 0,
+                    last: 0,
+                    membership: (0, 0),
+                },
                 life: 0,
                 disk: Disk::new(host, plan.codec, plan.refolds, record),
                 clock: Clock::new(0, 0, 1000),
@@ -101,7 +111,7 @@ impl World {
             step: 0,
             hosts,
             network: Network::new(),
-            checks: Checks::new(nodes),
+            checks,
             weather,
             counts: FaultCounts::default(),
             digest: Digest::default(),
@@ -129,7 +139,7 @@ impl World {
         self.digest.mix(self.step);
         Ok(RunReport {
             seed: self.sim.seed,
-            nodes: self.hosts.len(),
+            nodes: self.nodes(),
             steps: self.step,
             ticks: self.now / UNITS_PER_TICK,
             proposals: self.checks.clients.accepted(),
@@ -147,8 +157,9 @@ impl World {
         self.step
     }
 
+    /// How many nodes founded the cluster.
     pub(crate) const fn nodes(&self) -> usize {
-        self.hosts.len()
+        self.plan.founders
     }
 
     /// The trace and the last life of every running node.
@@ -229,6 +240,11 @@ impl World {
                 let down = self.hosts[host].driver.is_none() && self.hosts[host].life == life;
                 if down { self.restart(host) } else { Ok(()) }
             }
+            Event::Wish { host, life, wish } => {
+                let host = host as usize;
+                let valid = self.lives(host, life) && !self.recovering;
+                if valid { self.wish(host, wish, 1) } else { Ok(()) }
+            }
             Event::Client if self.recovering => Ok(()),
             Event::Client => self.client(),
             Event::Fault | Event::Weather if self.recovering => Ok(()),
@@ -281,67 +297,13 @@ impl World {
         }
         let message = flight.unpack()?;
         note!(self, "{} arrives", Told(&message));
-        self.fresh_clock(to);
+        self.fresh_clock(to)?;
         let Some(driver) = &mut self.hosts[to].driver else { return Ok(()) };
         if let Err(error) = driver.receive(message) {
             return broken(Property::HonestPeerAccepted, to, error.to_string());
         }
         self.observe(to)?;
         self.poll_soon(to)
-    }
-
-    fn client(&mut self) -> Checked {
-        let gap = self.rng.between(1, self.weather.client_gap);
-        self.queue.push(self.now + gap, Event::Client);
-        let count = self.hosts.len() as u64;
-        let begin = self.rng.below(count) as usize;
-        let order = (0..self.hosts.len()).map(|step| (begin + step) % self.hosts.len());
-        let wants_leader = self.rng.chance(930);
-        let fits = |&host: &usize| !wants_leader || self.hosts[host].leads();
-        let Some(host) = order.into_iter().find(fits) else { return Ok(()) };
-        let burst = self.rng.chance(self.weather.client_burst);
-        let wishes = if burst { self.rng.between(2, 12) } else { 1 };
-        self.wish(host, wishes)
-    }
-
-    /// A host's clients want several things at once.
-    fn wish(&mut self, host: usize, wishes: u64) -> Checked {
-        if self.hosts[host].paused_until > self.now || self.hosts[host].driver.is_none() {
-            return Ok(());
-        }
-        self.fresh_clock(host);
-        for _ in 0..wishes {
-            self.propose(host)?;
-        }
-        self.poll_soon(host)
-    }
-
-    fn propose(&mut self, host: usize) -> Checked<Option<EntryId>> {
-        let length = self.rng.between(8, self.plan.payload_max);
-        let payload = self.checks.clients.next_payload(length);
-        let Host { driver: Some(driver), life, .. } = &mut self.hosts[host] else {
-            return Ok(None);
-        };
-        let life = *life;
-        let leads = driver.node.role() == RoleName::Leader;
-        match driver.propose(payload) {
-            Ok(id) if !leads => {
-                broken(Property::ContractKept, host, format!("took proposal {id} without leading"))
-            }
-            Ok(id) => {
-                note!(self, "n{} takes proposal {id}", host + 1);
-                if (id.term, id.index) != (driver.node.term(), driver.node.last_index()) {
-                    return broken(Property::ContractKept, host, format!("proposal became {id}"));
-                }
-                self.checks.clients.accepted_by(Proposed { host, life, id })?;
-                self.digest.mix(id.index.0);
-                self.observe(host)?;
-                Ok(Some(id))
-            }
-            Err(raftcore::Refused::NotLeader { .. }) if !leads => Ok(None),
-            Err(raftcore::Refused::Busy { .. }) if leads => Ok(None),
-            Err(error) => broken(Property::ContractKept, host, format!("refuses: {error}")),
-        }
     }
 
     /// Looks at the getters after an input, and checks what has changed.
@@ -359,9 +321,6 @@ impl World {
             self.stats.elections += 1;
             self.disturb_election(host);
         }
-        if now.leads() && !(before.leads() && before.term == now.term) {
-            self.elected(host, now.term)?;
-        }
         if now.commit > self.checks.committed() {
             let held = self.held(host, now.commit);
             self.checks.commits(host, &now, held)?;
@@ -372,6 +331,14 @@ impl World {
                     self.checks.leader_holds(other, view.term, held)?;
                 }
             }
+        }
+        if now.membership != before.membership
+            && let Some(Driver { node, .. }) = &self.hosts[host].driver
+        {
+            self.checks.reconfigured(host, node.membership());
+        }
+        if now.leads() && !(before.leads() && before.term == now.term) {
+            self.elected(host, now.term)?;
         }
         Ok(())
     }

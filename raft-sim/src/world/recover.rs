@@ -1,8 +1,9 @@
 //! After the faults: a leader, a fresh proposal applied everywhere, equal logs, within a bound.
 
-use raftcore::{EntryId, LogIndex};
+use raftcore::{EntryId, LogIndex, NodeId};
 
-use super::{Checked, Property, UNITS_PER_TICK, World, broken, note};
+use super::{Checked, Property, UNITS_PER_TICK, Wish, World, broken, note};
+use crate::trace::Members;
 use crate::weather::LATE_MAX;
 
 /// Longest recovery, in longest election timeouts; [`TICKS_PER_PIECE`] come on top.
@@ -10,11 +11,21 @@ pub const RECOVERY_ELECTIONS: u64 = 10;
 /// Ticks of recovery allowed for each append, or write, in which the node furthest behind gets what
 /// it lacks: tight limits make that one per entry, and a full node asks for a pause after each.
 pub const TICKS_PER_PIECE: u64 = 8;
+/// Ticks after its end at which a host must have noticed that a read is over.
+const READ_MARGIN_TICKS: u64 = 4;
 
 impl World {
     /// Stops all faults and waits for the cluster to be well again.
     pub(super) fn recover(&mut self) -> Checked {
         note!(self, "the faults stop");
+        if self.sim.faults
+            && let Some(leader) = self.newest_leader()
+        {
+            let last = self.rng.pick(&[Wish::Transfer, Wish::Change, Wish::Read, Wish::Write]);
+            if self.plan.changes || last != Wish::Change {
+                self.wish(leader, last, 1)?;
+            }
+        }
         self.recovering = true;
         self.calm();
         let election_max =
@@ -56,39 +67,49 @@ impl World {
         (lacks * entry_max / piece + 1).min(lacks)
     }
 
-    /// Whether a fresh proposal is applied everywhere and all logs are equal; makes the proposal.
+    /// Whether a fresh proposal is applied by all members and their logs are equal; makes the
+    /// proposal. Nodes that are no members may lag.
     fn recovered(&mut self, fresh: &mut Option<EntryId>) -> Checked<bool> {
-        let term = self.hosts.iter().map(|host| host.view.term).max().unwrap_or(0);
-        let leads = |host: &super::Host| host.leads() && host.view.term == term;
-        let Some(leader) = self.hosts.iter().position(leads) else { return Ok(false) };
+        let Some(leader) = self.newest_leader() else { return Ok(false) };
+        let view = self.hosts[leader].view;
         let Some(id) = *fresh else {
-            self.fresh_clock(leader);
+            self.fresh_clock(leader)?;
             *fresh = self.propose(leader)?;
             self.poll_soon(leader)?;
             return Ok(false);
         };
-        if id.term.0 != term {
+        if id.term.0 != view.term {
             *fresh = None;
             return Ok(false);
         }
-        let view = self.hosts[leader].view;
-        let same = |host: &super::Host| {
-            let there = host.view;
-            (there.last, there.commit, there.applied) == (view.last, view.last, view.last)
-        };
-        if view.last < id.index.0 || !self.hosts.iter().all(same) {
-            return Ok(false);
-        }
+        let membership = self.checks.membership(leader);
+        let settled = !membership.is_joint() && membership.is_voter(Self::identity(leader).node);
         let own = self.held(leader, view.last);
-        Ok((0..self.hosts.len()).all(|host| self.held(host, view.last) == own))
+        let same = |id: NodeId| {
+            let host = id.0 as usize - 1;
+            let there = self.hosts[host].view;
+            (there.last, there.commit, there.applied) == (view.last, view.last, view.last)
+                && self.held(host, view.last) == own
+        };
+        Ok(settled && view.last >= id.index.0 && membership.nodes().all(same))
     }
 
-    /// The last looks: durable logs, and what clients were told.
+    fn newest_leader(&self) -> Option<usize> {
+        let leaders = self.hosts.iter().enumerate().filter(|(_, host)| host.leads());
+        leaders.max_by_key(|(_, host)| host.view.term).map(|(leader, _)| leader)
+    }
+
+    /// The last looks: memory at rest, reads, and what clients were told.
     fn settle(&mut self) -> Checked {
         note!(self, "recovered");
-        let lives: Vec<u32> = self.hosts.iter().map(|host| host.life).collect();
-        for (host, state) in self.hosts.iter().enumerate() {
-            let Some(driver) = &state.driver else { continue };
+        let membership = self.checks.membership(self.newest_leader().unwrap_or(0));
+        let mut lives = vec![None; self.hosts.len()];
+        for (host, state) in self.hosts.iter_mut().enumerate() {
+            let tick = state.clock.read(self.now);
+            self.checks.reads.in_time(host, tick.saturating_sub(READ_MARGIN_TICKS))?;
+            let member = membership.nodes().any(|id| id == Self::identity(host).node);
+            let Some(driver) = state.driver.as_ref().filter(|_| member) else { continue };
+            lives[host] = Some(state.life);
             let status = driver.node.status();
             let left = (status.uncommitted_bytes, status.undurable_bytes);
             if left != (0, 0) {
@@ -108,7 +129,10 @@ impl World {
             .hosts
             .iter()
             .enumerate()
-            .map(|(host, state)| format!("n{} {:?}", host + 1, state.view))
+            .map(|(host, state)| {
+                let membership = self.checks.membership(host);
+                format!("n{} {:?} {}", host + 1, state.view, Members(membership))
+            })
             .collect();
         let what = match fresh {
             None => "no leader takes a proposal".to_owned(),

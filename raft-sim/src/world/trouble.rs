@@ -1,6 +1,9 @@
 //! Things that go wrong: crashes, cuts, clogs, pauses, old messages, failing disks.
 
-use super::{Checked, Event, FaultKind, Property, UNITS_PER_TICK, Weather, World, broken, note};
+use super::{
+    Checked, Event, FaultKind, Property, UNITS_PER_TICK, Weather, Wish, World, broken, note,
+};
+use crate::check::is_quorum;
 use crate::weather::Action;
 
 impl World {
@@ -20,7 +23,12 @@ impl World {
     }
 
     pub(super) fn new_habits(&mut self, host: usize) {
-        let habits = self.weather.habits(&mut self.rng);
+        let mut habits = self.weather.habits(&mut self.rng);
+        let config = &self.plan.configs[host];
+        if let (true, Some(drift)) = (habits.rate != 1000, config.lease_drift_ticks) {
+            let off = u64::from(1000 * drift / (2 * config.election_ticks_min));
+            habits.rate = self.rng.pick(&[1000 - off, 1000 + off]);
+        }
         let state = &mut self.hosts[host];
         state.clock.read(self.now);
         state.clock.rate = habits.rate;
@@ -67,7 +75,12 @@ impl World {
             Action::IsolateLeader => {
                 self.isolate(leader);
                 let wishes = self.rng.below(12);
-                return self.wish(leader, wishes);
+                self.wish(leader, Wish::Write, wishes)?;
+                self.wish_soon(leader, Wish::Read, wishes, 30);
+                if self.plan.changes && self.rng.chance(400) {
+                    let wish = self.rng.pick(&[Wish::Change, Wish::Oust]);
+                    self.wish(leader, wish, 1)?;
+                }
             }
             Action::Heal => self.network.heal(),
             Action::ClogLink => {
@@ -84,7 +97,14 @@ impl World {
             Action::PauseLeader => self.pause(leader),
             Action::Replay => self.replay(),
             Action::FailSync => self.hosts[host].disk.fails = true,
-            Action::Campaign => return self.campaign(host),
+            Action::Campaign => return self.wish(host, Wish::Campaign, 1),
+            Action::Transfer => return self.wish(leader, Wish::Transfer, 1),
+            Action::StepDown => return self.wish(leader, Wish::StepDown, 1),
+            Action::Change if self.plan.changes => {
+                let host = if self.rng.chance(900) { leader } else { host };
+                return self.wish(host, Wish::Change, 1);
+            }
+            Action::Change => {}
             Action::NewHabits => {
                 self.new_habits(host);
                 return self.shake(host);
@@ -95,9 +115,11 @@ impl World {
 
     /// Whether the cluster keeps a quorum without the host; now and then it need not.
     fn affordable(&mut self, host: usize) -> bool {
-        let up = self.hosts.iter().filter(|host| host.driver.is_some()).count();
-        let count = self.hosts.len();
-        self.hosts[host].driver.is_some() && (up > count / 2 + 1 || self.rng.chance(250))
+        let newest = self.hosts.iter().enumerate().max_by_key(|(_, host)| host.view.membership);
+        let membership = self.checks.membership(newest.map_or(host, |(newest, _)| newest));
+        let up = |at: usize| at != host && self.hosts[at].driver.is_some();
+        let enough = is_quorum(membership, up);
+        self.hosts[host].driver.is_some() && (enough || self.rng.chance(250))
     }
 
     fn crash_if_affordable(&mut self, host: usize) -> Checked {
@@ -124,6 +146,26 @@ impl World {
             }
         }
         self.cut(if one_way { FaultKind::OneWayPartition } else { FaultKind::Partition });
+    }
+
+    /// Cuts a host and half of the voters off from the other half.
+    fn halve(&mut self, host: usize) {
+        let voters = self.checks.membership(host).voters().map(|id| id.0 as usize - 1);
+        let mut others: Vec<usize> = voters.filter(|&voter| voter != host).collect();
+        let mut far = Vec::new();
+        while far.len() < others.len() {
+            far.push(others.swap_remove(self.rng.below(others.len() as u64) as usize));
+        }
+        others.push(host);
+        for &away in &far {
+            for &near in &others {
+                self.network.sever(away, near);
+                self.network.sever(near, away);
+            }
+        }
+        if !far.is_empty() {
+            self.cut(FaultKind::Partition);
+        }
     }
 
     /// Cuts some pairs, so that some nodes see peers that do not see each other.
@@ -212,8 +254,18 @@ impl World {
         }
     }
 
-    /// A new leader hears what was said to it in earlier terms.
+    /// A new leader is asked for much at once, and hears what was said to it in earlier terms.
     pub(super) fn greet_leader(&mut self, host: usize) {
+        if self.weather.rough && self.rng.chance(self.weather.eager) {
+            self.wish_soon(host, Wish::Write, 3, 2);
+            self.wish_soon(host, Wish::Read, 3, 2);
+            if self.plan.changes && self.rng.chance(500) {
+                self.halve(host);
+                self.wish_soon(host, Wish::Oust, 2, 1);
+            } else if self.plan.changes {
+                self.wish_soon(host, Wish::Change, 2, 1);
+            }
+        }
         if self.weather.rough && self.rng.chance(self.weather.stale_greetings) {
             for _ in 0..self.rng.between(4, 12) {
                 self.replay_of_old_term(Some(host), 12);
@@ -239,16 +291,24 @@ impl World {
         broken(Property::Repeatability, host, "a copy of the node differs from it")
     }
 
-    /// A host tells its node to run for leadership.
-    fn campaign(&mut self, host: usize) -> Checked {
-        if self.hosts[host].paused_until > self.now {
-            return Ok(());
+    /// A leader that has named its successor hears nothing for a while, and is asked for reads:
+    /// what was said to it is lost, or comes late.
+    pub(super) fn outlive_handover(&mut self, host: usize) {
+        if !self.weather.rough || !self.rng.chance(500) {
+            return;
         }
-        self.fresh_clock(host);
-        let Some(driver) = &mut self.hosts[host].driver else { return Ok(()) };
-        driver.campaign();
-        self.observe(host)?;
-        self.poll_soon(host)
+        self.counts[FaultKind::OutlivedTransfer] += 1;
+        let peers = (0..self.hosts.len()).filter(|&peer| peer != host);
+        if self.rng.chance(500) {
+            peers.for_each(|peer| self.network.sever(peer, host));
+            self.cut(FaultKind::OneWayPartition);
+        } else {
+            let until = self.now + self.rng.between(4, 20) * UNITS_PER_TICK;
+            peers.for_each(|peer| self.network.clog(peer, host, until));
+            self.counts[FaultKind::Clog] += 1;
+        }
+        let (reads, ticks) = self.rng.pick(&[(1, 8), (2, 12), (10, 16)]);
+        self.wish_soon(host, Wish::Read, reads, ticks);
     }
 
     /// All hosts behave from now on, and look at their clocks.

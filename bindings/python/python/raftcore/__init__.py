@@ -10,7 +10,9 @@ What the caller promises:
    it is done.
 
 Everything else is the library's duty. Dropping, delaying, repeating or reordering messages,
-forgetting to poll, acknowledging late or twice: these cost time, never safety.
+forgetting to poll, acknowledging late or twice: these cost time, never safety. Only who asks for
+lease reads promises a fourth thing: the time given before each input is true, within
+`lease_drift_ticks`.
 
 A `Node` and a `Stored` may be used from any thread; calls on one object run one after the other.
 Outputs are immutable and depend on nothing.
@@ -28,6 +30,7 @@ from raftcore.errors import (
     Misuse,
     NodeHalted,
     NotLeader,
+    NotVoter,
     RaftcoreError,
     Refused,
     RejectedMessage,
@@ -35,6 +38,8 @@ from raftcore.errors import (
     StartError,
     StoredError,
     TooLarge,
+    TooManyReads,
+    TransferInProgress,
     Unsupported,
 )
 from raftcore.outputs import (
@@ -46,6 +51,7 @@ from raftcore.outputs import (
     Halted,
     HaltReason,
     LeaderChanged,
+    MembershipChanged,
     Output,
     Persist,
     ProposalsLost,
@@ -56,8 +62,17 @@ from raftcore.outputs import (
     Send,
     StepDownReason,
     SteppedDown,
+    TransferFailed,
 )
-from raftcore.values import Config, EntryId, Member, ReadConsistency, Role, WriteId
+from raftcore.values import (
+    Config,
+    EntryId,
+    Member,
+    Membership,
+    ReadConsistency,
+    Role,
+    WriteId,
+)
 
 __all__ = [
     "Apply",
@@ -77,11 +92,14 @@ __all__ = [
     "LeaderChanged",
     "MayNotCampaign",
     "Member",
+    "Membership",
+    "MembershipChanged",
     "MembershipError",
     "Misuse",
     "Node",
     "NodeHalted",
     "NotLeader",
+    "NotVoter",
     "Output",
     "Persist",
     "ProposalsLost",
@@ -102,6 +120,9 @@ __all__ = [
     "Stored",
     "StoredError",
     "TooLarge",
+    "TooManyReads",
+    "TransferFailed",
+    "TransferInProgress",
     "Unsupported",
     "WriteId",
     "__version__",

@@ -6,7 +6,7 @@ from typing import Any, Self, final
 from typing_extensions import Buffer
 
 from raftcore.outputs import Output
-from raftcore.values import Config, EntryId, Member, Role, WriteId
+from raftcore.values import Config, EntryId, Member, Membership, Role, WriteId
 
 __all__ = ["Node", "Stored", "__version__", "default_config", "panic_behind_the_guard"]
 
@@ -26,12 +26,20 @@ class Stored:
     def found(group: int, node: int, voters: Sequence[int]) -> Stored:
         """The first start of a founding member; its storage must be empty.
 
-        Every founding member is given the same voters. Do this once for a group.
+        Every founding member is given the same voters. Do this once for a group. A node that is
+        added later is given the founders too, without being one of them.
         """
 
     @staticmethod
+    def found_members(group: int, node: int, members: Sequence[Member]) -> Stored:
+        """The same with learners and contexts: the members as `Node.membership` will tell them."""
+
+    @staticmethod
     def join(group: int, node: int) -> Stored:
-        """The first start of a node that a running group will add; its storage must be empty."""
+        """The first start of a node that is given nothing, not even the founders.
+
+        This version starts no node from it.
+        """
 
     @staticmethod
     def empty() -> Stored:
@@ -72,19 +80,29 @@ class Node:
         """Proposes a command. It is applied if, and only if, an `Apply` later holds its id."""
 
     def propose_membership(self, based_on: int, members: Sequence[Member]) -> EntryId:
-        """Proposes a complete new topology, computed from the membership at `based_on`."""
+        """Proposes a complete new topology (Raft 6), computed from the membership at `based_on`.
+
+        Takes effect at once; over when `MembershipChanged` says so.
+        """
 
     def read(self, id: int, consistency: str) -> None:
-        """Asks for a read; each accepted one ends in exactly one output with this id."""
+        """Asks to read the state machine (thesis 6.4).
+
+        Each accepted read ends in exactly one `ReadReady` or `ReadFailed` with this id, after
+        `read_ticks_max` ticks at the latest. A follower asks the leader.
+        """
 
     def transfer_leadership(self, to: int) -> None:
-        """Hands leadership to a peer."""
+        """Hands leadership to another voter as soon as its log is complete (thesis 3.10).
+
+        Proposals are refused meanwhile. If it takes too long, `TransferFailed` says so.
+        """
 
     def campaign(self) -> None:
         """Runs for leadership now, without waiting for the timeout. Needs one `tick` before."""
 
     def step_down(self) -> None:
-        """Gives leadership up."""
+        """Gives leadership up; another election follows, which this node may win again."""
 
     def trim(self, max_bytes: int) -> None:
         """Gives memory back, down to about `max_bytes`; for hosts of many groups."""
@@ -147,6 +165,10 @@ class Node:
     @property
     def last_index(self) -> int:
         """The last entry of its log."""
+
+    @property
+    def membership(self) -> Membership:
+        """The membership in force."""
 
     def checksum_at(self, index: int) -> int | None:
         """The checksum of the log up to and including `index`, if the node holds it."""

@@ -86,6 +86,30 @@ class StaleMembership(Refused):
         self.current = current
 
 
+class TooManyReads(Refused):
+    """`open` reads are under way; try again when some have ended."""
+
+    def __init__(self, message: str, kind: str, open: int) -> None:
+        super().__init__(message, kind, open)
+        self.open = open
+
+
+class TransferInProgress(Refused):
+    """Leadership is being handed over to node `to`; try again, there or here."""
+
+    def __init__(self, message: str, kind: str, to: int) -> None:
+        super().__init__(message, kind, to)
+        self.to = to
+
+
+class NotVoter(Refused):
+    """The `node` is not a voter, and only a voter can lead."""
+
+    def __init__(self, message: str, kind: str, node: int) -> None:
+        super().__init__(message, kind, node)
+        self.node = node
+
+
 class MayNotCampaign(Refused):
     """This node has no vote, or just started and may not use it yet."""
 

@@ -118,6 +118,9 @@ class StepDownReason(StrEnum):
 
     HIGHER_TERM = "higher-term"
     NO_QUORUM = "no-quorum"
+    DISK_STALLED = "disk-stalled"
+    ASKED = "asked"
+    REMOVED = "removed"
     OTHER = "other"
 
 
@@ -135,6 +138,20 @@ class LeaderChanged(Event):
 
     term: int
     leader: int
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipChanged(Event):
+    """A membership change is over: the membership of the entry at `index` is committed."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransferFailed(Event):
+    """Leadership could not be handed to node `to` in time; proposals are taken again."""
+
+    to: int
 
 
 @dataclass(frozen=True, slots=True)

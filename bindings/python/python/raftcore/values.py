@@ -22,7 +22,7 @@ class WriteId:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member of a wished-for membership.
+    """One member of a group: a voter, or a learner, which may wish to be promoted.
 
     `context` is up to 256 bytes that the library carries and never reads: an address, say.
     """
@@ -31,6 +31,19 @@ class Member:
     voter: bool = True
     promote: bool = False
     context: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Who belongs to the group: all members, sorted by id.
+
+    `index` is that of the entry that set it, 0 for the founders': the `based_on` of a change.
+    `outgoing` are the voters being left behind while a joint change runs (Raft 6).
+    """
+
+    index: int
+    members: tuple[Member, ...]
+    outgoing: tuple[int, ...] = ()
 
 
 class Role(StrEnum):
@@ -57,7 +70,8 @@ class ReadConsistency(StrEnum):
 class Config:
     """How a node behaves. The defaults suit a small cluster at 10 ms a tick.
 
-    All nodes of a group should run the same timings; nothing unsafe happens if they do not.
+    All nodes of a group should run the same timings; nothing unsafe happens if they do not,
+    but for lease reads, which rely on it.
     """
 
     seed: int = 0
@@ -90,5 +104,19 @@ class Config:
     """Bytes a follower holds that are not yet durable; beyond it appends get "not now"."""
     max_writes_in_flight: int = 2
     """Writes handed out and not yet acknowledged; further changes wait and merge."""
+    max_reads: int = 1 << 16
+    """Reads under way; beyond it: `TooManyReads`."""
+    read_ticks_max: int = 100
+    """A read that is not served by then fails, in ticks."""
+    lease_drift_ticks: int | None = None
+    """Largest difference between two nodes' clocks over an election timeout, in ticks.
+
+    Lease reads rely on it (thesis 6.4.1), and on the same timings on all nodes. None: no leases, a
+    lease read is served like a linearizable one.
+    """
+    disk_stall_ticks: int = 200
+    """A leader whose disk does not acknowledge a write for so long steps down, in ticks."""
+    priority: int = 7
+    """How eager this node is to lead, 0 to 7: each step below 7 waits longer before it runs."""
     window_bytes: int = 64 << 20
     """Memory for recent log entries, in bytes."""

@@ -21,9 +21,9 @@ impl Lab {
         term: u64,
         payload: impl Fn(u64, u64) -> String,
     ) {
-        let voters = self.ids();
+        let membership = self.founders.clone();
+        let voters: Vec<u64> = membership.voters().map(NodeId::get).collect();
         let config = Config { pre_vote: false, check_quorum: true, ..self.host(id).config.clone() };
-        let membership = raftcore::Membership::of_voters(voters.iter().copied()).unwrap();
         let stored = Stored::found(crate::support::identity(id), membership);
         let mut scribe = Node::new(config, stored, LogIndex(0)).unwrap();
         scribe.tick(Tick(0));

@@ -1,8 +1,16 @@
 //! The leader: takes proposals, replicates them, commits what a quorum holds (Raft 5.3, 5.4.2).
 
+mod membership;
+mod reads;
+mod transfer;
+
 use alloc::vec::Vec;
 
 use super::Transition;
+pub(crate) use membership::CatchUp;
+use reads::Rounds;
+use transfer::Transfer;
+
 use crate::entries::{Entries, EntryKind};
 use crate::error::{Refused, RejectedMessage};
 use crate::message::{AppendOutcome, AppendReply, HeartbeatReply, Message};
@@ -19,13 +27,19 @@ pub(crate) struct Leader {
     /// In which topologies its own vote counts.
     votes: Votes,
     peers: Vec<Peer>,
+    /// Where the sessions with a new peer begin: beyond those with any that was removed in this
+    /// term, which may be the same node.
+    first_session: u32,
     /// Peers before this one have nothing to send.
     cursor: usize,
     /// The entry that opened this term: earlier ones do not count against the limit.
     opened: LogIndex,
     /// Bytes proposed in this term and not yet handed out for `Apply`.
     uncommitted_bytes: usize,
-    token: u64,
+    rounds: Rounds,
+    transfer: Option<Transfer>,
+    /// `TimeoutNow` was handed out: another leader may exist at any time.
+    lease_over: bool,
     heartbeat_at: Tick,
     check_quorum_at: Tick,
 }
@@ -36,33 +50,47 @@ impl Leader {
         let next = shared.log.last_index().next();
         let now = shared.now.unwrap_or_default();
         let me = shared.me();
-        let others = shared.membership.nodes().filter(|&id| id != me);
-        let votes = |id| Votes::of(&shared.membership, id);
-        let peers = others.map(|id| Peer::new(id, votes(id), next)).collect();
+        let others = shared.memberships.current().nodes().filter(|&id| id != me);
+        let votes = |id| Votes::of(shared.memberships.current(), id);
+        let peers = others.map(|id| Peer::new(id, votes(id), next, 1)).collect();
         let votes = votes(me);
         let (opened, _) = append(shared, EntryKind::Noop, &[]);
         Self {
             votes,
             peers,
+            first_session: 1,
             cursor: 0,
             opened: opened.index,
             uncommitted_bytes: 0,
-            token: 0,
+            rounds: Rounds::default(),
+            transfer: None,
+            lease_over: false,
             heartbeat_at: now.plus(shared.config.heartbeat_ticks.into()),
             check_quorum_at: now.plus(shared.config.election_ticks_min.into()),
         }
     }
 
-    pub(crate) const fn deadline(&self) -> Option<Tick> {
-        let (beat, check) = (self.heartbeat_at, self.check_quorum_at);
-        Some(if beat.0 < check.0 { beat } else { check })
+    pub(crate) fn deadline(&self) -> Option<Tick> {
+        let transfer = self.transfer_deadline();
+        let timers = [Some(self.heartbeat_at), Some(self.check_quorum_at), transfer];
+        timers.into_iter().flatten().min()
     }
 
     pub(crate) const fn uncommitted_bytes(&self) -> usize {
         self.uncommitted_bytes
     }
 
-    pub(crate) fn on_tick(&mut self, shared: &Shared, now: Tick) -> Transition {
+    pub(crate) fn on_tick(&mut self, shared: &mut Shared, now: Tick) -> Transition {
+        if shared.disk_stalled(now) {
+            let reason = StepDownReason::DiskStalled;
+            return Transition::Follow { term: shared.term(), reason };
+        }
+        self.give_up_transfer(shared, now);
+        if self.transfers_to().is_none() && self.is_removed(shared) {
+            let reason = StepDownReason::Removed;
+            return Transition::Follow { term: shared.term(), reason };
+        }
+        self.promote(shared, now);
         if now >= self.check_quorum_at {
             self.check_quorum_at = now.plus(shared.config.election_ticks_min.into());
             if shared.config.check_quorum && !self.heard_quorum(shared) {
@@ -71,17 +99,23 @@ impl Leader {
             }
         }
         if now >= self.heartbeat_at {
-            self.heartbeat_at = now.plus(shared.config.heartbeat_ticks.into());
-            self.token = self.token.saturating_add(1);
-            self.peers.iter_mut().for_each(Peer::beat);
-            self.cursor = 0;
+            self.begin_round(shared, now);
+            self.confirm_reads(shared, self.rounds.token());
         }
         Transition::Stay
     }
 
+    /// Sends every peer a heartbeat with a new token.
+    fn begin_round(&mut self, shared: &Shared, now: Tick) {
+        self.heartbeat_at = now.plus(shared.config.heartbeat_ticks.into());
+        self.rounds.begin(now);
+        self.peers.iter_mut().for_each(Peer::beat);
+        self.cursor = 0;
+    }
+
     /// Whether a quorum was heard since the last check (thesis 6.2).
     fn heard_quorum(&mut self, shared: &Shared) -> bool {
-        let heard = has_quorum(&shared.membership, |id| {
+        let heard = has_quorum(shared.memberships.current(), |id| {
             id == shared.me() || self.peers.iter().any(|peer| peer.id == id && peer.heard)
         });
         self.peers.iter_mut().for_each(|peer| peer.heard = false);
@@ -97,6 +131,9 @@ impl Leader {
         if payload.len() > max {
             return Err(Refused::TooLarge { bytes: payload.len(), max });
         }
+        if let Some(to) = self.transfers_to() {
+            return Err(Refused::TransferInProgress { to });
+        }
         let uncommitted_bytes = self.uncommitted_bytes;
         let full = uncommitted_bytes > 0
             && uncommitted_bytes.saturating_add(payload.len())
@@ -105,6 +142,7 @@ impl Leader {
             return Err(Refused::Busy { uncommitted_bytes });
         }
         let (id, bytes) = append(shared, EntryKind::Command, payload);
+        shared.proposals.proposed(id);
         self.uncommitted_bytes = uncommitted_bytes.saturating_add(bytes);
         self.cursor = 0;
         Ok(id)
@@ -117,9 +155,12 @@ impl Leader {
         self.uncommitted_bytes = self.uncommitted_bytes.saturating_sub(ours.bytes().len());
     }
 
-    fn peer(&mut self, from: NodeId) -> Result<(usize, &mut Peer), RejectedMessage> {
-        let found = self.peers.iter_mut().enumerate().find(|(_, peer)| peer.id == from);
-        found.ok_or(RejectedMessage::NotMember { from })
+    pub(crate) fn serves(&self, id: NodeId) -> bool {
+        self.peers.iter().any(|peer| peer.id == id)
+    }
+
+    fn peer(&mut self, from: NodeId) -> Option<(usize, &mut Peer)> {
+        self.peers.iter_mut().enumerate().find(|(_, peer)| peer.id == from)
     }
 
     pub(crate) fn on_append_reply(
@@ -129,13 +170,16 @@ impl Leader {
         reply: AppendReply,
     ) -> Result<(), RejectedMessage> {
         let last = shared.log.last_index();
-        let (at, peer) = self.peer(from)?;
+        let Some((at, peer)) = self.peer(from) else {
+            count(&mut shared.counters.not_member);
+            return Ok(());
+        };
         if let AppendOutcome::Success { matched } = reply.outcome
             && matched > last
         {
             return Err(RejectedMessage::BeyondLog { matched, last });
         }
-        peer.heard = true;
+        peer.heard = !peer.contradicts;
         if !peer.is_current(reply.session) {
             count(&mut shared.counters.old_session);
             return Ok(());
@@ -146,7 +190,11 @@ impl Leader {
                     self.advance_commit(shared, matched);
                 }
             }
-            AppendOutcome::Conflict { prev, hint } => peer.conflicted(prev, hint, shared),
+            AppendOutcome::Conflict { prev, hint } => {
+                if !peer.conflicted(prev, hint, shared) {
+                    shared.notice(Event::Diverged { peer: from, at: hint });
+                }
+            }
             AppendOutcome::NotNow { verified } => peer.refused(verified.min(last)),
             AppendOutcome::Diverged { at, .. } => {
                 peer.diverged();
@@ -165,14 +213,20 @@ impl Leader {
         reply: HeartbeatReply,
     ) -> Result<(), RejectedMessage> {
         let last = shared.log.last_index();
-        let (at, peer) = self.peer(from)?;
+        let Some((at, peer)) = self.peer(from) else {
+            count(&mut shared.counters.not_member);
+            return Ok(());
+        };
         let matched = reply.verified;
         if peer.is_current(reply.session) && matched > last {
             return Err(RejectedMessage::BeyondLog { matched, last });
         }
-        peer.heard = true;
+        peer.heard = !peer.contradicts;
         peer.answered(reply.session, reply.token, matched);
         self.cursor = self.cursor.min(at);
+        if self.on_echo(at, reply) {
+            self.confirm_reads(shared, reply.token);
+        }
         Ok(())
     }
 
@@ -194,37 +248,57 @@ impl Leader {
     /// Commits what a quorum holds durably, if the newest of it is of this term (Raft 5.4.2).
     fn advance_commit(&mut self, shared: &mut Shared, moved_to: LogIndex) {
         let own = self.own_match(shared);
-        let mine = self.votes;
-        let of = |counts: fn(Votes) -> bool| {
-            let peers = self.peers.iter().filter(move |peer| counts(peer.votes));
-            let own = counts(mine).then_some(own);
-            reached_by_majority(own.into_iter().chain(peers.map(|peer| peer.matched)), moved_to)
-        };
-        let joint = !shared.membership.outgoing().is_empty();
-        let incoming = of(|votes| votes.incoming);
-        let outgoing = if joint { of(|votes| votes.outgoing) } else { None };
-        let reached = [incoming, outgoing].into_iter().flatten().min().unwrap_or_default();
+        let reached = self.reached(shared, own, moved_to, |peer| peer.matched);
         debug_assert!(reached <= shared.log.last_index() && moved_to > shared.commit);
         let own_term = shared.log.term(reached) == Some(shared.term());
         if reached > shared.commit && (own_term || put_back!(CommitOfEarlierTerms)) {
             shared.commit = reached;
             self.cursor = 0;
+            self.confirm_reads(shared, self.rounds.token());
+            self.continue_change(shared);
         }
     }
 
+    /// What a quorum has reached, of both topologies during a joint change, given how far this node
+    /// and each peer are and that one of them has just moved.
+    fn reached(
+        &self,
+        shared: &Shared,
+        own: LogIndex,
+        moved_to: LogIndex,
+        progress: fn(&Peer) -> LogIndex,
+    ) -> LogIndex {
+        let mine = self.votes;
+        let of = |counts: fn(Votes) -> bool| {
+            let peers = self.peers.iter().filter(move |peer| counts(peer.votes));
+            let own = counts(mine).then_some(own);
+            reached_by_majority(own.into_iter().chain(peers.map(progress)), moved_to)
+        };
+        let joint = shared.memberships.current().is_joint() && !put_back!(JointCountsOneQuorum);
+        let incoming = of(|votes| votes.incoming);
+        let outgoing = if joint { of(|votes| votes.outgoing) } else { None };
+        [incoming, outgoing].into_iter().flatten().min().unwrap_or_default()
+    }
+
     pub(crate) fn has_message(&self, shared: &Shared) -> bool {
-        self.peers.iter().skip(self.cursor).any(|peer| peer.has_message(shared))
+        self.rounds.is_wanted()
+            || self.has_timeout_now(shared)
+            || self.peers.iter().skip(self.cursor).any(|peer| peer.has_message(shared))
     }
 
     /// The next append, heartbeat or commit notice: all free to leave before the own disk is done.
     pub(crate) fn poll(&mut self, shared: &mut Shared) -> Option<Message> {
+        if self.rounds.is_wanted() {
+            self.begin_round(shared, shared.now.unwrap_or_default());
+            self.confirm_reads(shared, self.rounds.token());
+        }
         while let Some(peer) = self.peers.get_mut(self.cursor) {
-            if let Some(message) = peer.next_message(shared, self.token) {
+            if let Some(message) = peer.next_message(shared, self.rounds.token()) {
                 return Some(message);
             }
             self.cursor = self.cursor.saturating_add(1);
         }
-        None
+        self.timeout_now(shared)
     }
 
     pub(crate) fn status(&self) -> Vec<PeerStatus> {

@@ -1,10 +1,14 @@
 //! Who belongs to the group. Pure: no messages, no time.
 
+mod history;
+
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::types::NodeId;
+pub(crate) use history::Memberships;
+
+use crate::types::{LogIndex, NodeId};
 
 /// Most voters a membership may have.
 pub const MAX_VOTERS: usize = 101;
@@ -167,6 +171,38 @@ impl Membership {
         self.member(id).is_some_and(|member| member.voter) || self.outgoing.contains(&id)
     }
 
+    /// Whether it is joint: on the way from one set of voters to another (Raft 6).
+    #[must_use]
+    pub const fn is_joint(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
+    /// The membership to append on the way to `next`: itself if the voters differ by one at most,
+    /// which any two quorums survive (thesis 4.1), joint otherwise.
+    pub(crate) fn towards(&self, mut next: Self) -> Self {
+        let gone = self.voters().filter(|&id| !next.is_voter(id)).count();
+        let new = next.voters().filter(|&id| !self.is_voter(id)).count();
+        if gone.saturating_add(new) > 1 {
+            next.outgoing = self.voters().collect();
+        }
+        next
+    }
+
+    /// The membership after a joint one.
+    pub(crate) fn left(&self) -> Self {
+        Self { members: self.members.clone(), outgoing: Vec::new() }
+    }
+
+    /// The same membership with one learner as a voter.
+    pub(crate) fn promoted(&self, id: NodeId) -> Self {
+        let mut next = self.clone();
+        for member in next.members.iter_mut().filter(|member| member.id == id) {
+            member.voter = true;
+            member.promote = false;
+        }
+        next
+    }
+
     /// Every node that takes part: the members, and voters that are being left behind.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
         let leaving = self.outgoing.iter().copied().filter(|&id| self.member(id).is_none());
@@ -190,7 +226,38 @@ fn sorted(ids: impl Iterator<Item = NodeId>) -> Result<(), MembershipError> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MembershipChange {
     /// Index of the entry that holds the membership this one was computed from.
-    pub based_on: crate::types::LogIndex,
+    pub based_on: LogIndex,
     /// The complete new topology.
     pub members: Vec<Member>,
+}
+
+impl MembershipChange {
+    /// A change computed from the membership at `based_on`, to these members.
+    #[must_use]
+    pub fn to(based_on: LogIndex, members: impl IntoIterator<Item = Member>) -> Self {
+        Self { based_on, members: members.into_iter().collect() }
+    }
+
+    /// The current members and one more, or the same one with another context or standing.
+    #[must_use]
+    pub fn add(based_on: LogIndex, current: &Membership, member: Member) -> Self {
+        let others = current.members.iter().filter(|other| other.id != member.id).cloned();
+        Self::to(based_on, others.chain([member.clone()]))
+    }
+
+    /// The current members but this one.
+    #[must_use]
+    pub fn remove(based_on: LogIndex, current: &Membership, id: NodeId) -> Self {
+        Self::to(based_on, current.members.iter().filter(|other| other.id != id).cloned())
+    }
+
+    /// The current members, one learner of which is to become a voter once it has caught up.
+    #[must_use]
+    pub fn promote(based_on: LogIndex, current: &Membership, id: NodeId) -> Self {
+        let wish = |member: &Member| {
+            let promote = member.promote || (member.id == id && !member.voter);
+            Member { promote, ..member.clone() }
+        };
+        Self::to(based_on, current.members.iter().map(wish))
+    }
 }

@@ -1,0 +1,110 @@
+//! What a node wants done, and in which order.
+
+use super::Node;
+use crate::output::Output;
+use crate::role::Role;
+use crate::shared::Shared;
+use crate::types::Tick;
+
+impl Node {
+    /// The next duty, or `None` when there is nothing to do for now.
+    ///
+    /// What may leave before the disk is done comes first, then writes, then what waited for them.
+    #[inline]
+    #[must_use = "an output is a duty: carry it out"]
+    pub fn poll_output(&mut self) -> Option<Output> {
+        if self.quiet {
+            return None;
+        }
+        let output = self.poll_busy();
+        self.quiet = output.is_none();
+        output
+    }
+
+    fn poll_busy(&mut self) -> Option<Output> {
+        if let Some(reason) = &self.halted {
+            let first = !core::mem::replace(&mut self.halt_reported, true);
+            return first.then(|| Output::Halted(reason.clone()));
+        }
+        let shared = &mut self.shared;
+        let message = match &mut self.role {
+            Role::Leader(leader) => leader.poll(shared),
+            Role::Candidate(candidate) => candidate.poll(shared),
+            Role::Follower(follower) => follower.poll(shared),
+        };
+        if let Some(message) = message {
+            return Some(Output::Send(message));
+        }
+        if shared.mail.len() > 0
+            && let Some(message) = shared.mail.take(shared.durability.durable())
+        {
+            return Some(Output::Send(message));
+        }
+        if shared.may_write() {
+            return Some(next_write(shared));
+        }
+        if shared.delivered < shared.deliverable() {
+            return self.deliver();
+        }
+        self.poll_answers()
+    }
+
+    #[inline(never)]
+    fn deliver(&mut self) -> Option<Output> {
+        let committed = self.shared.deliver()?;
+        if let Role::Leader(leader) = &mut self.role {
+            leader.on_delivered(&committed.entries);
+        }
+        Some(Output::Apply(committed))
+    }
+
+    #[inline(never)]
+    fn poll_answers(&mut self) -> Option<Output> {
+        let shared = &mut self.shared;
+        let answer = shared.reads.poll(shared.applied).or_else(|| shared.proposals.poll());
+        answer.or_else(|| shared.events.pop_front().map(Output::Event))
+    }
+
+    /// Whether [`poll_output`](Self::poll_output) would give something.
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        if self.quiet || self.halted.is_some() {
+            return !self.quiet && !self.halt_reported;
+        }
+        let shared = &self.shared;
+        shared.may_write()
+            || shared.delivered < shared.deliverable()
+            || !shared.events.is_empty()
+            || shared.reads.has_output(shared.applied)
+            || shared.proposals.has_output()
+            || shared.mail.has(shared.durability.durable())
+            || match &self.role {
+                Role::Leader(leader) => leader.has_message(shared),
+                Role::Candidate(candidate) => candidate.has_message(shared),
+                Role::Follower(follower) => follower.has_message(shared),
+            }
+    }
+
+    /// When the next timer fires: nothing happens by itself before, an idle host may sleep until
+    /// then.
+    ///
+    /// Tick 0 before the first tick: say what time it is. `None` while only the disk is awaited,
+    /// and once halted.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Tick> {
+        match (&self.halted, self.shared.now) {
+            (Some(_), _) => None,
+            (None, None) => Some(Tick(0)),
+            (None, Some(_)) => {
+                let timers = [self.role.deadline(), self.shared.reads.deadline()];
+                timers.into_iter().flatten().min()
+            }
+        }
+    }
+}
+
+#[inline(never)]
+fn next_write(shared: &mut Shared) -> Output {
+    let (state, max_bytes) = (shared.hard_state, shared.config.max_write_bytes);
+    Output::Persist(shared.durability.next_write(state, &mut shared.log, max_bytes, shared.now))
+}

@@ -1,0 +1,112 @@
+//! The proposals of this life that have no outcome yet.
+//!
+//! Each ends in exactly one: handed out for `Apply`, lost to another entry, or passed by a snapshot.
+
+use alloc::collections::VecDeque;
+
+use crate::output::Output;
+use crate::types::{EntryId, LogIndex, Term};
+
+/// Consecutive proposals of one term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Span {
+    term: Term,
+    first: LogIndex,
+    last: LogIndex,
+}
+
+/// Open proposals, oldest first, and outcomes to report.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Proposals {
+    open: VecDeque<Span>,
+    outcomes: VecDeque<Output>,
+}
+
+impl Proposals {
+    /// The node appended a proposal of its own.
+    pub(crate) fn proposed(&mut self, id: EntryId) {
+        match self.open.back_mut() {
+            Some(span) if span.term == id.term => span.last = id.index,
+            _ => self.open.push_back(Span { term: id.term, first: id.index, last: id.index }),
+        }
+    }
+
+    /// Everything up to `last` is committed and was handed out for `Apply`; `term` is that of a
+    /// committed entry. Only now is it known what became of a proposal: an entry that was overwritten
+    /// here may live on elsewhere, and be committed by a later leader.
+    pub(crate) fn delivered(&mut self, last: LogIndex, term: impl Fn(LogIndex) -> Option<Term>) {
+        while let Some(span) = self.open.front_mut()
+            && span.first <= last
+        {
+            let (ours, upto) = (Some(span.term), span.last.min(last));
+            if term(span.first) != ours {
+                // Another entry is committed in the place of the first, so none that follows it is.
+                let from = EntryId { term: span.term, index: span.first };
+                self.outcomes.push_back(Output::ProposalsLost { from, through: span.last });
+                self.open.pop_front();
+                continue;
+            }
+            span.first = if term(upto) == ours { upto.next() } else { span.first.next() };
+            if span.first > span.last {
+                self.open.pop_front();
+            }
+        }
+    }
+
+    pub(crate) fn has_output(&self) -> bool {
+        !self.outcomes.is_empty()
+    }
+
+    pub(crate) fn poll(&mut self) -> Option<Output> {
+        self.outcomes.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(term: u64, index: u64) -> EntryId {
+        EntryId { term: Term(term), index: LogIndex(index) }
+    }
+
+    /// The terms of a committed log, from index 1.
+    fn log(terms: &[u64]) -> impl Fn(LogIndex) -> Option<Term> + '_ {
+        |index| terms.get(usize::try_from(index.0).ok()?.checked_sub(1)?).map(|&term| Term(term))
+    }
+
+    #[test]
+    fn a_proposal_is_lost_when_another_entry_is_committed_in_its_place() {
+        let mut proposals = Proposals::default();
+        (3..=9).for_each(|index| proposals.proposed(id(1, index)));
+        let committed = log(&[1, 1, 1, 1, 1, 2, 2]);
+        proposals.delivered(LogIndex(4), &committed);
+        assert!(!proposals.has_output());
+        proposals.delivered(LogIndex(7), &committed);
+        let lost = Output::ProposalsLost { from: id(1, 6), through: LogIndex(9) };
+        assert_eq!(proposals.poll(), Some(lost));
+        proposals.delivered(LogIndex(7), &committed);
+        assert_eq!(proposals.poll(), None);
+    }
+
+    #[test]
+    fn proposals_that_are_committed_have_no_other_outcome() {
+        let mut proposals = Proposals::default();
+        (2..=5).for_each(|index| proposals.proposed(id(3, index)));
+        proposals.delivered(LogIndex(5), log(&[3, 3, 3, 3, 3]));
+        proposals.delivered(LogIndex(6), log(&[3, 3, 3, 3, 3, 4]));
+        assert!(!proposals.has_output() && proposals.open.is_empty());
+    }
+
+    #[test]
+    fn proposals_of_two_terms_are_reported_apart() {
+        let mut proposals = Proposals::default();
+        proposals.proposed(id(1, 2));
+        proposals.proposed(id(4, 3));
+        proposals.delivered(LogIndex(3), log(&[1, 5, 5]));
+        let outputs: [_; 2] = core::array::from_fn(|_| proposals.poll());
+        let older = Output::ProposalsLost { from: id(1, 2), through: LogIndex(2) };
+        let newer = Output::ProposalsLost { from: id(4, 3), through: LogIndex(3) };
+        assert_eq!(outputs, [Some(older), Some(newer)]);
+    }
+}

@@ -1,0 +1,206 @@
+//! Reads (thesis 6.4): what was asked here and is not answered yet.
+//!
+//! A read is confirmed by a round of heartbeats made after it arrived, and is ready when the state
+//! machine has applied what was committed then. A follower asks the leader for that index.
+
+use alloc::vec::Vec;
+
+use crate::output::{Output, ReadFailure};
+use crate::types::{LogIndex, ReadId, Tick};
+
+/// A read that was accepted and has not ended.
+#[derive(Clone, Copy, Debug)]
+struct Read {
+    id: ReadId,
+    deadline: Tick,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// Waits for the answer to this question: a round of the leader here, a request to the leader.
+    Asking {
+        token: u64,
+    },
+    /// Waits until this much is applied.
+    Confirmed {
+        index: LogIndex,
+    },
+    Failed(ReadFailure),
+}
+
+/// The reads of this node, whoever answers them. Each ends in exactly one output, by its deadline
+/// at the latest.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reads {
+    open: Vec<Read>,
+    /// When the first of them times out.
+    deadline: Option<Tick>,
+    /// The newest question to a leader that was sent; never used twice in a life, whatever roles
+    /// come and go, so that a late answer fits no later question.
+    asked: u64,
+}
+
+impl Reads {
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(crate) const fn deadline(&self) -> Option<Tick> {
+        self.deadline
+    }
+
+    /// The question that reads arriving now wait for.
+    pub(crate) const fn next_question(&self) -> u64 {
+        self.asked.saturating_add(1)
+    }
+
+    /// The question to send now: the newest that a read waits for.
+    pub(crate) fn question(&mut self) -> Option<u64> {
+        self.asked = self.asked.max(self.asking()?);
+        Some(self.asked)
+    }
+
+    /// A leader answered the questions up to `token`. Says whether they were ever sent.
+    pub(crate) fn answered(&mut self, token: u64, index: LogIndex) -> bool {
+        let sent = token <= self.asked;
+        if sent {
+            self.confirm(token, index);
+        }
+        sent
+    }
+
+    /// Takes a read that waits for the answer to `token`.
+    pub(crate) fn ask(&mut self, id: ReadId, token: u64, deadline: Tick) {
+        self.push(Read { id, deadline, state: State::Asking { token } });
+    }
+
+    /// Takes a read that needs no question.
+    pub(crate) fn wait_for(&mut self, id: ReadId, index: LogIndex, deadline: Tick) {
+        self.push(Read { id, deadline, state: State::Confirmed { index } });
+    }
+
+    fn push(&mut self, read: Read) {
+        self.deadline = Some(self.deadline.map_or(read.deadline, |first| first.min(read.deadline)));
+        self.open.push(read);
+    }
+
+    /// The largest token that some read waits for.
+    pub(crate) fn asking(&self) -> Option<u64> {
+        let tokens = self.open.iter().filter_map(|read| match read.state {
+            State::Asking { token } => Some(token),
+            _ => None,
+        });
+        tokens.max()
+    }
+
+    /// The smallest token that some read waits for.
+    pub(crate) fn first_asked(&self) -> Option<u64> {
+        let tokens = self.open.iter().filter_map(|read| match read.state {
+            State::Asking { token } => Some(token),
+            _ => None,
+        });
+        tokens.min()
+    }
+
+    /// The questions up to `token` are answered: what was committed then ends at `index`.
+    pub(crate) fn confirm(&mut self, token: u64, index: LogIndex) {
+        for read in &mut self.open {
+            if matches!(read.state, State::Asking { token: asked } if asked <= token) {
+                read.state = State::Confirmed { index };
+            }
+        }
+    }
+
+    /// Nobody will answer the questions any more.
+    pub(crate) fn fail_asking(&mut self, reason: ReadFailure) {
+        for read in &mut self.open {
+            if matches!(read.state, State::Asking { .. }) {
+                read.state = State::Failed(reason);
+            }
+        }
+    }
+
+    /// Fails what waits too long.
+    pub(crate) fn on_tick(&mut self, now: Tick) {
+        if self.deadline.is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        for read in &mut self.open {
+            if now >= read.deadline && !matches!(read.state, State::Failed(_)) {
+                read.state = State::Failed(ReadFailure::TimedOut);
+            }
+        }
+        let open = self.open.iter().filter(|read| !matches!(read.state, State::Failed(_)));
+        self.deadline = open.map(|read| read.deadline).min();
+    }
+
+    fn ended(&self, applied: LogIndex) -> Option<usize> {
+        self.open.iter().position(|read| match read.state {
+            State::Asking { .. } => false,
+            State::Confirmed { index } => index <= applied,
+            State::Failed(_) => true,
+        })
+    }
+
+    pub(crate) fn has_output(&self, applied: LogIndex) -> bool {
+        self.ended(applied).is_some()
+    }
+
+    /// The next read that ended.
+    pub(crate) fn poll(&mut self, applied: LogIndex) -> Option<Output> {
+        let Read { id, state, .. } = self.open.remove(self.ended(applied)?);
+        if self.open.is_empty() {
+            self.deadline = None;
+        }
+        Some(match state {
+            State::Failed(reason) => Output::ReadFailed { id, reason },
+            _ => Output::ReadReady(id),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LATE: Tick = Tick(100);
+
+    #[test]
+    fn a_read_is_ready_when_it_is_confirmed_and_applied() {
+        let mut reads = Reads::default();
+        reads.ask(ReadId(7), 3, LATE);
+        reads.confirm(2, LogIndex(5));
+        assert_eq!(reads.poll(LogIndex(9)), None, "another question was answered");
+        reads.confirm(3, LogIndex(5));
+        assert_eq!(reads.poll(LogIndex(4)), None);
+        assert_eq!(reads.poll(LogIndex(5)), Some(Output::ReadReady(ReadId(7))));
+        assert_eq!((reads.len(), reads.deadline()), (0, None));
+    }
+
+    #[test]
+    fn a_read_ends_at_its_deadline_whatever_it_waits_for() {
+        let mut reads = Reads::default();
+        reads.ask(ReadId(1), 1, LATE);
+        reads.wait_for(ReadId(2), LogIndex(50), LATE);
+        reads.on_tick(LATE.prev());
+        assert!(!reads.has_output(LogIndex(0)));
+        reads.on_tick(LATE);
+        let reason = ReadFailure::TimedOut;
+        for id in [ReadId(1), ReadId(2)] {
+            assert_eq!(reads.poll(LogIndex(0)), Some(Output::ReadFailed { id, reason }));
+        }
+    }
+
+    #[test]
+    fn only_open_questions_fail_with_their_leader() {
+        let mut reads = Reads::default();
+        reads.ask(ReadId(1), 1, LATE);
+        reads.confirm(1, LogIndex(4));
+        reads.ask(ReadId(2), 2, LATE);
+        reads.fail_asking(ReadFailure::LeaderLost);
+        let reason = ReadFailure::LeaderLost;
+        assert_eq!(reads.poll(LogIndex(0)), Some(Output::ReadFailed { id: ReadId(2), reason }));
+        assert_eq!(reads.poll(LogIndex(4)), Some(Output::ReadReady(ReadId(1))));
+    }
+}

@@ -1,0 +1,148 @@
+//! Membership changes at the leader (Raft 6; thesis 4).
+
+use super::{Leader, append};
+use crate::entries::{EntryKind, encode_membership};
+use crate::error::Refused;
+use crate::membership::{Membership, MembershipChange};
+use crate::replication::Peer;
+use crate::shared::Shared;
+use crate::types::{EntryId, LogIndex, NodeId, Tick};
+
+/// A learner catches up in rounds: it has caught up when a round, from the log's end at its start,
+/// takes less than an election timeout (thesis 4.2.1).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CatchUp {
+    end: LogIndex,
+    since: Tick,
+}
+
+impl Leader {
+    /// Appends the wished-for membership: at once if the voters differ by one at most, through a
+    /// joint one otherwise.
+    pub(crate) fn propose_membership(
+        &mut self,
+        shared: &mut Shared,
+        change: MembershipChange,
+    ) -> Result<EntryId, Refused> {
+        if let Some(to) = self.transfers_to() {
+            return Err(Refused::TransferInProgress { to });
+        }
+        let (current, based_on) = (shared.memberships.index(), change.based_on);
+        if based_on != current {
+            return Err(Refused::StaleMembership { based_on, current });
+        }
+        // Without a commit of this term an earlier leader's change may still be committed by a
+        // quorum that does not overlap with this one's (Ongaro, raft-dev, July 2015).
+        let unsafe_yet = shared.commit < self.opened && !put_back!(ChangeBeforeOwnCommit);
+        if current > shared.commit || unsafe_yet || self.is_joint(shared) {
+            return Err(Refused::ChangeInProgress);
+        }
+        let next = Membership::new(change.members)?;
+        let next = shared.memberships.current().towards(next);
+        Ok(self.append_membership(shared, next))
+    }
+
+    fn is_joint(&self, shared: &Shared) -> bool {
+        shared.memberships.current().is_joint()
+    }
+
+    fn append_membership(&mut self, shared: &mut Shared, next: Membership) -> EntryId {
+        let payload = encode_membership(&next);
+        let (id, bytes) = append(shared, EntryKind::Membership, &payload);
+        self.uncommitted_bytes = self.uncommitted_bytes.saturating_add(bytes);
+        shared.proposals.proposed(id);
+        shared.memberships.appended(id.index, next);
+        self.reconfigure(shared);
+        id
+    }
+
+    /// Serves the nodes of the membership in force, and no others.
+    fn reconfigure(&mut self, shared: &Shared) {
+        let membership = shared.memberships.current();
+        let me = shared.me();
+        self.votes = crate::quorum::Votes::of(membership, me);
+        let first_session = &mut self.first_session;
+        self.peers.retain(|peer| {
+            let stays = membership.nodes().any(|id| id == peer.id);
+            if !stays {
+                *first_session = peer.unused_session().max(*first_session);
+            }
+            stays
+        });
+        for id in membership.nodes().filter(|&id| id != me) {
+            let votes = crate::quorum::Votes::of(membership, id);
+            match self.peers.iter_mut().find(|peer| peer.id == id) {
+                Some(peer) => peer.votes = votes,
+                None => {
+                    let next = shared.log.last_index();
+                    let mut peer = Peer::new(id, votes, next, self.first_session);
+                    peer.heard = true;
+                    self.peers.push(peer);
+                }
+            }
+        }
+        self.cursor = 0;
+    }
+
+    /// Goes on with a change whose entry is committed: leaves a joint membership, hands over if
+    /// this node is no voter any more. Needs a commit of this term.
+    pub(super) fn continue_change(&mut self, shared: &mut Shared) {
+        let settled = shared.memberships.index() <= shared.commit && shared.commit >= self.opened;
+        if !settled {
+            return;
+        }
+        if self.is_joint(shared) {
+            let left = shared.memberships.current().left();
+            self.append_membership(shared, left);
+        } else if !self.votes.incoming && self.transfers_to().is_none() {
+            self.hand_over(shared);
+        }
+    }
+
+    /// Whether the committed membership knows this node as a voter no more.
+    pub(super) fn is_removed(&self, shared: &Shared) -> bool {
+        let settled = shared.memberships.index() <= shared.commit && shared.commit >= self.opened;
+        settled && !self.votes.incoming && !self.votes.outgoing
+    }
+
+    /// A leader that has removed itself names the voter that knows most (thesis 4.2.2).
+    fn hand_over(&mut self, shared: &Shared) {
+        let voters = self.peers.iter().filter(|peer| peer.votes.incoming);
+        if let Some(to) = voters.max_by_key(|peer| peer.matched).map(|peer| peer.id) {
+            // The target is a voter, and no other handover runs.
+            let _ = self.transfer(shared, to);
+        }
+    }
+
+    /// Makes a voter of a learner that wishes it and has caught up (thesis 4.2.1).
+    pub(super) fn promote(&mut self, shared: &mut Shared, now: Tick) {
+        let busy = shared.memberships.index() > shared.commit || self.is_joint(shared);
+        if busy || shared.commit < self.opened || self.transfers_to().is_some() {
+            return;
+        }
+        let (last, span) = (shared.log.last_index(), shared.config.election_ticks_min);
+        let membership = shared.memberships.current();
+        let wishes = |id: NodeId| membership.member(id).is_some_and(|member| member.promote);
+        let learners = self.peers.iter_mut().filter(|peer| wishes(peer.id));
+        let mut ready =
+            learners.filter_map(|peer| peer.catches_up(last, now, span).then_some(peer.id));
+        if let Some(id) = ready.next() {
+            drop(ready);
+            let next = membership.promoted(id);
+            self.append_membership(shared, next);
+        }
+    }
+}
+
+impl Peer {
+    /// Whether this learner's round is over and was short; begins the next one if it was long.
+    fn catches_up(&mut self, last: LogIndex, now: Tick, span: u32) -> bool {
+        let round = *self.catch_up.get_or_insert(CatchUp { end: last, since: now });
+        if self.matched < round.end {
+            return false;
+        }
+        let short = now.since(round.since) < span.into();
+        self.catch_up = Some(CatchUp { end: last, since: now });
+        short
+    }
+}

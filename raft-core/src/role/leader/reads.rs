@@ -1,0 +1,151 @@
+//! Reads at the leader (thesis 6.4): rounds of heartbeats, and leases (thesis 6.4.1).
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use super::Leader;
+use crate::message::{Body, HeartbeatReply, ReadIndex, ReadIndexReply};
+use crate::output::ReadConsistency;
+use crate::quorum::has_quorum;
+use crate::role::follower::post_for_term;
+use crate::shared::{Shared, count};
+use crate::types::{LogIndex, NodeId, ReadId, Tick};
+
+/// Most rounds whose time is remembered; only the newest matter.
+const MAX_ROUNDS: usize = 32;
+/// Most questions of other nodes under way.
+const MAX_QUESTIONS: usize = 1024;
+/// Safety margin of a lease, in ticks: one for the rounding of each of the two clocks.
+const LEASE_MARGIN_TICKS: u64 = 2;
+
+/// Rounds of heartbeats, and the questions of other nodes that wait for them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rounds {
+    /// Number of the newest round: the token its heartbeats carry.
+    token: u64,
+    /// A read waits for a round that has not begun.
+    wanted: bool,
+    /// When the newest rounds began.
+    begun: VecDeque<(u64, Tick)>,
+    questions: Vec<Question>,
+}
+
+/// A follower's question for a read index.
+#[derive(Clone, Copy, Debug)]
+struct Question {
+    from: NodeId,
+    asked: ReadIndex,
+    round: u64,
+}
+
+impl Rounds {
+    pub(super) const fn token(&self) -> u64 {
+        self.token
+    }
+
+    pub(super) const fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
+    pub(super) fn begin(&mut self, now: Tick) {
+        self.token = self.token.saturating_add(1);
+        self.wanted = false;
+        if self.begun.len() >= MAX_ROUNDS {
+            self.begun.pop_front();
+        }
+        self.begun.push_back((self.token, now));
+    }
+
+    /// When the round with this token began, if it is one of the newest.
+    fn began(&self, token: u64) -> Option<Tick> {
+        let round = self.begun.iter().rev().find(|&&(begun, _)| begun == token);
+        round.map(|&(_, at)| at)
+    }
+
+    /// The first round made after this moment: only its echoes prove leadership from now on.
+    fn next(&mut self) -> u64 {
+        self.wanted = true;
+        if put_back!(EarlierEchoConfirmsRead) {
+            return self.token;
+        }
+        self.token.saturating_add(1)
+    }
+}
+
+impl Leader {
+    /// Takes a read of this node.
+    pub(crate) fn on_read(&mut self, shared: &mut Shared, id: ReadId, how: ReadConsistency) {
+        let deadline = shared.read_deadline();
+        if how == ReadConsistency::Lease && self.has_lease(shared) {
+            return shared.reads.wait_for(id, shared.commit, deadline);
+        }
+        let round = self.rounds.next();
+        shared.reads.ask(id, round, deadline);
+    }
+
+    /// Takes a follower's question.
+    pub(crate) fn on_read_index(&mut self, shared: &mut Shared, from: NodeId, asked: ReadIndex) {
+        let repeated = |question: &Question| question.from == from && question.asked == asked;
+        if self.rounds.questions.iter().any(repeated) {
+            return count(&mut shared.counters.merged_messages);
+        }
+        if self.rounds.questions.len() >= MAX_QUESTIONS {
+            return count(&mut shared.counters.refused);
+        }
+        let round = self.rounds.next();
+        self.rounds.questions.push(Question { from, asked, round });
+    }
+
+    /// Notes the echo of a heartbeat; says whether it may confirm something.
+    pub(super) fn on_echo(&mut self, at: usize, reply: HeartbeatReply) -> bool {
+        let began = self.rounds.began(reply.token);
+        let Some(peer) = self.peers.get_mut(at) else { return false };
+        if reply.token <= peer.echoed || reply.token > self.rounds.token {
+            return false;
+        }
+        peer.echoed = reply.token;
+        peer.lease_from = began.or(peer.lease_from);
+        true
+    }
+
+    /// Confirms the reads whose round a quorum has echoed, once an entry of this term is committed:
+    /// before, the commit index may lag behind what earlier leaders acknowledged.
+    pub(super) fn confirm_reads(&mut self, shared: &mut Shared, echoed: u64) {
+        let waits = !self.rounds.questions.is_empty() || shared.reads.first_asked().is_some();
+        let early = shared.commit < self.opened && !put_back!(ReadBeforeOwnCommit);
+        if !waits || early {
+            return;
+        }
+        let own = LogIndex(self.rounds.token);
+        let round = self.reached(shared, own, LogIndex(echoed), |peer| LogIndex(peer.echoed)).0;
+        let index = shared.commit;
+        shared.reads.confirm(round, index);
+        self.rounds.questions.retain(|question| {
+            let Question { from, asked: ReadIndex { incarnation, token }, round: asked } =
+                *question;
+            if asked <= round {
+                let index = Some(index);
+                let reply = ReadIndexReply { incarnation, token, index };
+                post_for_term(shared, from, Body::ReadIndexReply(reply));
+            }
+            asked > round
+        });
+    }
+
+    /// Whether no other leader can exist now, by the clock: a quorum refuses votes since it heard a
+    /// heartbeat that began less than a shortest election timeout ago.
+    fn has_lease(&self, shared: &Shared) -> bool {
+        let config = &shared.config;
+        let (Some(drift), Some(now)) = (config.lease_drift_ticks, shared.now) else { return false };
+        let lost = LEASE_MARGIN_TICKS.saturating_add(drift.into());
+        let span = u64::from(config.election_ticks_min).saturating_sub(lost);
+        let holds = |id: NodeId| {
+            let peer = self.peers.iter().find(|peer| peer.id == id);
+            let from = peer.and_then(|peer| peer.lease_from);
+            id == shared.me() || from.is_some_and(|from| now.since(from) < span)
+        };
+        let over = self.lease_over && !put_back!(LeaseAfterTimeoutNow);
+        let ended = over || shared.commit < self.opened || !config.check_quorum;
+        !ended && has_quorum(shared.memberships.current(), holds)
+    }
+}
