@@ -87,8 +87,9 @@ impl Plan {
         if leases {
             common.lease_drift_ticks = Some(rng.pick(&[1, 2]));
         }
-        // Without it removed nodes, which do not know it, disturb the others for ever.
+        // Without them removed nodes, which do not know it, raise the term for ever.
         common.check_quorum |= changes;
+        common.pre_vote |= changes;
         let mixed = !leases && !changes && rng.chance(200);
         let priorities = rng.chance(250);
         let outsiders = if changes { rng.below(OUTSIDERS_MAX as u64 + 1) as usize } else { 0 };

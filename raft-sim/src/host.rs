@@ -14,7 +14,7 @@ use crate::weather::Habits;
 /// A node whose inputs are kept if somebody wants a recording.
 pub(crate) struct Driver {
     pub(crate) node: Node,
-    /// The time it was told last.
+    /// The latest time it was told.
     pub(crate) told: u64,
     applied: LogIndex,
     start: Option<Start>,
@@ -50,7 +50,7 @@ impl Driver {
     }
 
     pub(crate) fn tick(&mut self, now: u64) {
-        self.told = now;
+        self.told = self.told.max(now);
         self.keep(|| Input::Tick(Tick(now)));
         self.node.tick(Tick(now));
         self.kept(|| Answer::Done);
