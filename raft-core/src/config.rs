@@ -27,7 +27,8 @@ pub struct Config {
     pub election_ticks_max: u32,
     /// Time between a leader's heartbeats, in ticks. Default 4.
     pub heartbeat_ticks: u32,
-    /// Ask before disturbing the cluster with a new term (thesis 9.6). Default true.
+    /// Ask before disturbing the cluster with a new term (thesis 9.6). Default true. Without it a
+    /// removed node that does not know it may depose leaders again and again.
     pub pre_vote: bool,
     /// A leader that does not hear from a quorum for an election timeout steps down (thesis 6.2). Default true.
     pub check_quorum: bool,

@@ -270,32 +270,22 @@ fn a_simulation_is_repeated_by_its_seed_and_reports_what_it_did() {
 }
 
 #[test]
-fn a_simulation_is_repeated_by_its_seed_and_reports_what_it_did() {
-    let simulate = |seed: &str| {
-        let seeds = ["--seeds", "2", "--nodes", "3", "--steps", "2000"];
-        let ended = raftcore(&[&["simulate", "--json", "--seed", seed][..], &seeds].concat());
-        assert_eq!(ended.code, Some(0), "{ended:?}");
-        let mut report: serde_json::Value = serde_json::from_str(&ended.out).expect("JSON");
-        for timing in ["seconds", "seeds_per_second", "steps_per_second"] {
-            assert!(report[timing].take().as_f64().is_some_and(|number| number > 0.0), "{timing}");
-        }
-        report
-    };
-    let first = simulate("7");
-    assert_eq!(first, simulate("7"));
-    assert_ne!(first["digest"], simulate("8")["digest"]);
-    assert_eq!(first["seeds"], 2);
-    assert!(first["steps"].as_u64() >= Some(4000));
-    assert!(first["faults"]["drop"].as_u64() > Some(0));
-    raftcore(&["simulate", "--seeds", "1", "--nodes", "9"]).fails(2, "9 nodes");
-    raftcore(&["simulate", "--seeds", "0"]).fails(2, "at least one seed");
+fn a_file_that_is_no_recording_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("x.recording");
+    let file = path.to_str().expect("a path");
+    raftcore(&["replay", file]).fails(16, "No such file");
+    std::fs::write(&path, "something else").expect("a file");
+    raftcore(&["replay", file]).fails(16, "not a recording");
 }
 
 #[test]
 fn help_names_every_command_with_an_example_and_the_exit_codes() {
     let help = raftcore(&["--help"]);
     let text = help.succeeds();
-    for word in ["run", "node", "send", "get", "delete", "status", "simulate", "Exit codes:"] {
+    for word in
+        ["run", "node", "send", "get", "delete", "status", "simulate", "replay", "Exit codes:"]
+    {
         assert!(text.contains(word), "{word}");
     }
     for command in ["run", "node", "send", "get", "delete", "status", "simulate"] {
