@@ -11,6 +11,10 @@ use crate::network::Flight;
 use crate::record::Start;
 use crate::trace::Written;
 
+/// Outputs of a poll that no input accounts for: the core keeps up to 64 events, and a node that
+/// has just started applies, and tells, what its log holds.
+const NOTICES: u64 = 96;
+
 impl World {
     /// Calls `tick` and plans the next look at the clock.
     pub(super) fn look_at_clock(&mut self, host: usize) -> Checked {
@@ -113,8 +117,10 @@ impl World {
         }
         self.observe(host)?;
         let inputs = core::mem::take(&mut self.hosts[host].inputs);
-        let limit =
-            32 + reads + 8 * (self.hosts.len() as u64 + u64::from(inputs)) + self.backlog(host);
+        let limit = NOTICES
+            + reads
+            + 8 * (self.hosts.len() as u64 + u64::from(inputs))
+            + self.backlog(host);
         if outputs > limit {
             let detail = format!("{outputs} outputs after {inputs} inputs");
             return broken(Property::BoundedResources, host, detail);
