@@ -34,23 +34,27 @@ impl Proposals {
     /// Everything up to `last` is committed and was handed out for `Apply`; `term` is that of a
     /// committed entry. Only now is it known what became of a proposal: an entry that was overwritten
     /// here may live on elsewhere, and be committed by a later leader.
+    ///
+    /// It is lost once another entry is committed in its place, or one of a later term before it
+    /// (Raft 5.3, Log Matching).
     pub(crate) fn delivered(&mut self, last: LogIndex, term: impl Fn(LogIndex) -> Option<Term>) {
-        while let Some(span) = self.open.front_mut()
-            && span.first <= last
-        {
+        let newest = term(last);
+        let outcomes = &mut self.outcomes;
+        self.open.retain_mut(|span| {
             let (ours, upto) = (Some(span.term), span.last.min(last));
-            if term(span.first) != ours {
-                // Another entry is committed in the place of the first, so none that follows it is.
-                let from = EntryId { term: span.term, index: span.first };
-                self.outcomes.push_back(Output::ProposalsLost { from, through: span.last });
-                self.open.pop_front();
-                continue;
+            while span.first <= upto && term(span.first) == ours {
+                span.first = if term(upto) == ours { upto.next() } else { span.first.next() };
             }
-            span.first = if term(upto) == ours { upto.next() } else { span.first.next() };
             if span.first > span.last {
-                self.open.pop_front();
+                return false;
             }
-        }
+            let lost = span.first <= last || newest > ours;
+            if lost {
+                let from = EntryId { term: span.term, index: span.first };
+                outcomes.push_back(Output::ProposalsLost { from, through: span.last });
+            }
+            !lost
+        });
     }
 
     pub(crate) fn has_output(&self) -> bool {
@@ -87,6 +91,20 @@ mod tests {
         assert_eq!(proposals.poll(), Some(lost));
         proposals.delivered(LogIndex(7), &committed);
         assert_eq!(proposals.poll(), None);
+    }
+
+    #[test]
+    fn a_proposal_beyond_a_commit_of_a_later_term_is_lost_and_blocks_no_other() {
+        let mut proposals = Proposals::default();
+        proposals.proposed(id(2, 9));
+        proposals.proposed(id(4, 3));
+        let committed = log(&[1, 1, 4]);
+        proposals.delivered(LogIndex(2), &committed);
+        assert!(!proposals.has_output());
+        proposals.delivered(LogIndex(3), &committed);
+        let lost = Output::ProposalsLost { from: id(2, 9), through: LogIndex(9) };
+        assert_eq!((proposals.poll(), proposals.poll()), (Some(lost), None));
+        assert!(proposals.open.is_empty());
     }
 
     #[test]
