@@ -57,7 +57,7 @@ impl Reads {
 
     /// The question to send now: the newest that a read waits for.
     pub(crate) fn question(&mut self) -> Option<u64> {
-        self.asked = self.asked.max(self.asking()?);
+        self.asked = self.asked.max(self.tokens().max()?);
         Some(self.asked)
     }
 
@@ -85,22 +85,17 @@ impl Reads {
         self.open.push(read);
     }
 
-    /// The largest token that some read waits for.
-    pub(crate) fn asking(&self) -> Option<u64> {
-        let tokens = self.open.iter().filter_map(|read| match read.state {
+    /// The tokens that reads wait for.
+    fn tokens(&self) -> impl Iterator<Item = u64> + '_ {
+        self.open.iter().filter_map(|read| match read.state {
             State::Asking { token } => Some(token),
             _ => None,
-        });
-        tokens.max()
+        })
     }
 
-    /// The smallest token that some read waits for.
-    pub(crate) fn first_asked(&self) -> Option<u64> {
-        let tokens = self.open.iter().filter_map(|read| match read.state {
-            State::Asking { token } => Some(token),
-            _ => None,
-        });
-        tokens.min()
+    /// Whether some read waits for an answer.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.tokens().next().is_some()
     }
 
     /// The questions up to `token` are answered: what was committed then ends at `index`.

@@ -247,7 +247,7 @@ impl Follower {
             self.reply_due |= self.confirmed > beat.matched;
             self.adopt_commit(shared, beat.commit);
         }
-        self.ask_due |= shared.reads.asking().is_some() && self.may_ask_again(shared);
+        self.ask_due |= shared.reads.is_asking() && self.may_ask_again(shared);
         let Heartbeat { session, token, .. } = beat;
         let body = Body::HeartbeatReply(HeartbeatReply { session, token, verified });
         post_for_term(shared, from, body);

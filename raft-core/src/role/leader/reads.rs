@@ -111,7 +111,7 @@ impl Leader {
     /// Confirms the reads whose round a quorum has echoed, once an entry of this term is committed:
     /// before, the commit index may lag behind what earlier leaders acknowledged.
     pub(super) fn confirm_reads(&mut self, shared: &mut Shared, echoed: u64) {
-        let waits = !self.rounds.questions.is_empty() || shared.reads.first_asked().is_some();
+        let waits = !self.rounds.questions.is_empty() || shared.reads.is_asking();
         let early = shared.commit < self.opened && !put_back!(ReadBeforeOwnCommit);
         if !waits || early {
             return;
