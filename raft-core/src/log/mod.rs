@@ -43,13 +43,16 @@ pub(crate) struct Verified {
 
 /// The log.
 ///
-/// 1. `sealed`, `runs` and `open` hold consecutive entries from `base + 1` to `last`.
-/// 2. Terms never fall; `terms` has one item where each begins.
-/// 3. Each entry's checksum follows from its predecessor's, the first one's from `base`.
+/// 1. `sealed`, `runs` and `open` hold consecutive entries up to `last`; those after `start` are in
+///    the *window*. A block that reaches over `start` stays whole until it goes.
+/// 2. `base <= start <= last`. What lies between `base` and `start` is in storage only.
+/// 3. Terms never fall; `terms` has one item where each begins that entries after `base` have.
+/// 4. Each entry's checksum follows from its predecessor's.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
     group: GroupId,
     base: Point,
+    start: Point,
     last: Point,
     sealed: VecDeque<Block>,
     runs: VecDeque<Run>,
@@ -68,6 +71,7 @@ impl Log {
         Self {
             group,
             base,
+            start: base,
             last: base,
             sealed: VecDeque::new(),
             runs: VecDeque::new(),
@@ -86,6 +90,11 @@ impl Log {
     /// The entry before the first.
     pub(crate) const fn base(&self) -> Point {
         self.base
+    }
+
+    /// The entry before the first in memory.
+    pub(crate) const fn start(&self) -> Point {
+        self.start
     }
 
     /// The last entry, or the base.
@@ -247,6 +256,32 @@ impl Log {
         self.last = self.find(from.prev()).unwrap_or(self.base);
     }
 
+    /// Forgets everything up to `base`, an entry of this log that a durable snapshot contains.
+    pub(crate) fn discard_through(&mut self, base: Point) {
+        let index = base.id.index;
+        if index <= self.base.id.index {
+            return;
+        }
+        debug_assert_eq!(self.term(index), Some(base.id.term));
+        if index >= self.last.id.index {
+            return self.reset(base);
+        }
+        let newest = self.terms.partition_point(|&(first, _)| first <= index);
+        self.terms.drain(..newest.saturating_sub(1));
+        self.base = base;
+        if self.start.id.index < index {
+            self.start = base;
+        }
+        while self.sealed.front().is_some_and(|block| block.run().last() <= index) {
+            self.sealed.pop_front();
+        }
+    }
+
+    /// Begins anew after `base`, the last entry of a snapshot that replaces this log.
+    pub(crate) fn reset(&mut self, base: Point) {
+        *self = Self::after(self.group, base);
+    }
+
     /// The term of an entry; of the base too.
     pub(crate) fn term(&self, index: LogIndex) -> Option<Term> {
         if index > self.last.id.index || index < self.base.id.index {
@@ -280,21 +315,23 @@ impl Log {
         }
     }
 
-    /// Name and checksum of an entry; of the base too.
+    /// Name and checksum of an entry in memory, of the one before, and of the base.
     pub(crate) fn point(&self, index: LogIndex) -> Option<Point> {
         if index == self.last.id.index { Some(self.last) } else { self.find(index) }
     }
 
     fn find(&self, index: LogIndex) -> Option<Point> {
-        if index == self.base.id.index {
-            return Some(self.base);
+        for known in [self.start, self.base] {
+            if index == known.id.index {
+                return Some(known);
+            }
         }
         self.entry(index).map(|entry| Point { id: entry.id, checksum: entry.checksum })
     }
 
-    /// One entry.
+    /// One entry, if it is in memory.
     pub(crate) fn entry(&self, index: LogIndex) -> Option<EntryRef<'_>> {
-        if index > self.last.id.index || index <= self.base.id.index {
+        if index > self.last.id.index || index <= self.start.id.index {
             return None;
         }
         if index >= self.open_first {
@@ -317,13 +354,14 @@ impl Log {
         self.sealed.get(after.checked_sub(1)?)
     }
 
-    /// The entries from `from` to at most `to`, about `max_bytes` of them but at least one.
+    /// The entries from `from` to at most `to`, about `max_bytes` of them but at least one; none if
+    /// `from` is not in memory.
     ///
     /// Shares memory where one block or a large enough run holds them, copies small runs together
     /// otherwise. May stop early: ask again for the rest.
     pub(crate) fn slice(&mut self, from: LogIndex, to: LogIndex, max_bytes: usize) -> Entries {
         let to = to.min(self.last.id.index);
-        if from > to || from <= self.base.id.index {
+        if from > to || from <= self.start.id.index {
             return Entries::from_parts(from, 0, Bytes::new());
         }
         if to >= self.open_first {

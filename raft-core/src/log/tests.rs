@@ -145,6 +145,63 @@ fn capacity_follows_the_entries_at_one_small_entry_a_run() {
     assert!(log.capacity() >= bytes);
 }
 
+fn terms(terms: &[u64]) -> Log {
+    let mut log = empty();
+    terms.iter().for_each(|&term| command(&mut log, term, &[7; 30]));
+    log
+}
+
+#[test]
+fn what_a_snapshot_contains_leaves_the_log_and_the_rest_stays() {
+    let mut log = terms(&[1, 1, 2, 2, 2, 4, 4, 5]);
+    for index in [2, 5, 5, 7] {
+        let base = log.point(LogIndex(index)).unwrap();
+        log.discard_through(base);
+        assert_eq!((log.base(), log.point(LogIndex(index))), (base, Some(base)));
+        assert_eq!(log.term(LogIndex(index)), Some(base.id.term));
+        assert_eq!((log.term(LogIndex(index - 1)), log.entry(LogIndex(index))), (None, None));
+        assert!(log.slice(LogIndex(index), LogIndex(8), 1000).is_empty());
+        assert_eq!(all_from(&mut log, index + 1, 1000).len() as u64, 8 - index);
+    }
+    assert_eq!(log.term(LogIndex(8)), Some(Term(5)));
+    assert_eq!(log.last_within(LogIndex(8), Term(3)), log.base().id);
+    log.discard_through(terms(&[1, 1]).last());
+    assert_eq!(log.base().id.index, LogIndex(7));
+}
+
+#[test]
+fn a_snapshot_of_the_whole_log_leaves_none_and_the_chain_goes_on() {
+    let mut log = terms(&[1, 2, 2]);
+    let end = log.last();
+    log.discard_through(end);
+    assert_eq!((log.base(), log.last(), log.capacity()), (end, end, 0));
+    command(&mut log, 2, b"next");
+    let mut other = terms(&[1, 2, 2]);
+    command(&mut other, 2, b"next");
+    assert_eq!((log.last(), log.term(LogIndex(4))), (other.last(), Some(Term(2))));
+}
+
+#[test]
+fn blocks_that_a_snapshot_contains_give_their_memory_back() {
+    let mut log = empty();
+    (0..10_000).for_each(|_| command(&mut log, 1, &[7; 30]));
+    let (all, base) = (log.capacity(), log.point(LogIndex(9_000)).unwrap());
+    log.discard_through(base);
+    assert!(log.capacity() < all / 2, "{} of {all}", log.capacity());
+    assert_eq!(all_from(&mut log, 9_001, 1000).len(), 1000);
+}
+
+#[test]
+fn a_log_that_a_snapshot_replaces_goes_on_after_it() {
+    let mut log = terms(&[1, 1, 1]);
+    let base = terms(&[2, 2, 2, 2, 2]).last();
+    log.reset(base);
+    assert_eq!((log.base(), log.last(), log.start()), (base, base, base));
+    assert_eq!((log.term(LogIndex(3)), log.capacity()), (None, 0));
+    command(&mut log, 3, b"next");
+    assert_eq!(log.entry(LogIndex(6)).unwrap().payload, b"next");
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Append { raises: bool, bytes: usize },
