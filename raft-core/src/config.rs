@@ -66,6 +66,11 @@ pub struct Config {
     /// How eager this node is to lead, 0 to [`MAX_PRIORITY`]: each step below waits longer before it
     /// runs. A node that waits longer still runs. Default [`MAX_PRIORITY`].
     pub priority: u32,
+    /// Largest piece of a snapshot in one message, in bytes. Default 256 KiB.
+    pub max_chunk_bytes: usize,
+    /// Bytes of entries kept behind the newest snapshot for followers that lag; beyond it they are
+    /// sent the snapshot. Default 64 MiB.
+    pub max_retained_bytes: usize,
     /// Memory for recent log entries, in bytes. Bounds nothing yet: this version keeps all entries.
     /// Default 64 MiB.
     pub window_bytes: usize,
@@ -94,6 +99,8 @@ impl Default for Config {
             lease_drift_ticks: None,
             disk_stall_ticks: 200,
             priority: MAX_PRIORITY,
+            max_chunk_bytes: 256 << 10,
+            max_retained_bytes: 64 << 20,
             window_bytes: 64 << 20,
         }
     }
@@ -140,6 +147,7 @@ impl Config {
             ("max_reads", self.max_reads),
             ("read_ticks_max", self.read_ticks_max as usize),
             ("disk_stall_ticks", self.disk_stall_ticks as usize),
+            ("max_chunk_bytes", self.max_chunk_bytes),
             ("window_bytes", self.window_bytes),
         ];
         if let Some((field, _)) = sizes.into_iter().find(|&(_, size)| size == 0) {
@@ -149,9 +157,10 @@ impl Config {
         if self.max_payload_bytes > MAX_PAYLOAD_BYTES {
             return too_large("max_payload_bytes", "MAX_PAYLOAD_BYTES");
         }
-        let outputs = self.max_append_bytes.max(self.max_write_bytes).max(self.max_apply_bytes);
-        if outputs > MAX_OUTPUT_BYTES {
-            return too_large("bytes per append, write or apply", "MAX_OUTPUT_BYTES");
+        let [append, write] = [self.max_append_bytes, self.max_write_bytes];
+        let outputs = [append, write, self.max_apply_bytes, self.max_chunk_bytes];
+        if outputs.into_iter().any(|bytes| bytes > MAX_OUTPUT_BYTES) {
+            return too_large("bytes per append, write, apply or chunk", "MAX_OUTPUT_BYTES");
         }
         if self.priority > MAX_PRIORITY {
             return too_large("priority", "MAX_PRIORITY");

@@ -2,14 +2,17 @@
 //!
 //! Each message waits for exactly the state it claims (its [`Claim`]), and no more.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::error::Misuse;
 use crate::log::Log;
 use crate::message::{AppendOutcome, AppendReply, Body, Message};
-use crate::output::{SnapshotMeta, Write};
-use crate::types::{HardState, Identity, Incarnation, LogIndex, NodeId, Term, Tick, WriteId};
+use crate::output::{SnapshotChunk, SnapshotMeta, Write};
+use crate::types::{
+    HardState, Identity, Incarnation, LogIndex, NodeId, SnapshotId, Term, Tick, WriteId,
+};
 
 /// Most messages that wait; more peers than a membership can have are strangers.
 const MAX_MAIL: usize = 512;
@@ -24,6 +27,26 @@ struct Ticket {
     bytes: usize,
     /// When it was handed out.
     since: Option<Tick>,
+    made: Option<Box<Made>>,
+}
+
+/// What a write makes durable of snapshots.
+#[derive(Clone, Debug)]
+pub(crate) struct Made {
+    /// Bytes of a transfer, up to this end.
+    pub(crate) chunk: Option<(u64, u64)>,
+    pub(crate) snapshot: Option<Box<SnapshotMeta>>,
+}
+
+/// What the next write says of snapshots and of the log's beginning: rare.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rare {
+    /// The transfer that the chunk belongs to, and the chunk.
+    pub(crate) snapshot_chunk: Option<(u64, Box<SnapshotChunk>)>,
+    pub(crate) snapshot: Option<Box<SnapshotMeta>>,
+    pub(crate) reset_log_to: Option<LogIndex>,
+    pub(crate) discard_through: Option<LogIndex>,
+    pub(crate) release_snapshots_below: Option<SnapshotId>,
 }
 
 /// The durable image, as far as it is known, and the difference to the state in memory.
@@ -39,8 +62,10 @@ pub(crate) struct Durability {
     handed: LogIndex,
     handed_state: HardState,
     truncate_from: Option<LogIndex>,
-    founding: Option<alloc::boxed::Box<SnapshotMeta>>,
+    rare: Option<Box<Rare>>,
     tickets: VecDeque<Ticket>,
+    /// What became durable of snapshots and was not yet looked at.
+    made: VecDeque<Box<Made>>,
     /// Bytes of entries that are not yet durable.
     undurable_bytes: usize,
     sequence: u64,
@@ -51,7 +76,7 @@ impl Durability {
         identity: Identity,
         durable: HardState,
         last: LogIndex,
-        founding: Option<SnapshotMeta>,
+        rare: Option<Rare>,
     ) -> Self {
         Self {
             identity,
@@ -60,8 +85,9 @@ impl Durability {
             handed: last,
             handed_state: durable,
             truncate_from: None,
-            founding: founding.map(Into::into),
+            rare: rare.map(Into::into),
             tickets: VecDeque::new(),
+            made: VecDeque::new(),
             undurable_bytes: 0,
             sequence: 0,
         }
@@ -98,7 +124,41 @@ impl Durability {
 
     /// Whether the state in memory differs from what was handed out.
     pub(crate) fn is_dirty(&self, current: HardState, last: LogIndex) -> bool {
-        self.handed < last || self.handed_state != current || self.truncate_from.is_some()
+        self.handed < last
+            || self.handed_state != current
+            || self.truncate_from.is_some()
+            || self.rare.is_some()
+    }
+
+    /// What the next write will say of snapshots and of the log's beginning.
+    pub(crate) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Whether the next write has bytes of a snapshot already.
+    pub(crate) fn has_chunk(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.snapshot_chunk.is_some())
+    }
+
+    /// The next thing that became durable of snapshots.
+    pub(crate) fn next_made(&mut self) -> Option<Box<Made>> {
+        self.made.pop_front()
+    }
+
+    /// A received snapshot takes the place of the log: earlier writes vouch for what was `committed`
+    /// before, which it contains, and for nothing else.
+    pub(crate) fn reset(&mut self, meta: &SnapshotMeta, committed: LogIndex) {
+        self.truncate_from = None;
+        self.handed = meta.id.index;
+        self.undurable_bytes = 0;
+        if !put_back!(ResetKeepsTickets) {
+            self.stable = self.stable.min(committed);
+            self.tickets.iter_mut().for_each(|ticket| ticket.stable = ticket.stable.min(committed));
+        }
+        let rare = self.rare();
+        rare.snapshot = Some(Box::new(meta.clone()));
+        rare.reset_log_to = Some(meta.id.index);
+        rare.discard_through = None;
     }
 
     /// The log lost `from` and everything after: no earlier write vouches for what takes its place.
@@ -132,7 +192,7 @@ impl Durability {
             write.hard_state = Some(current);
             self.handed_state = current;
         }
-        write.snapshot = self.founding.take();
+        let made = self.rare.take().map(|rare| take_rare(&mut write, *rare));
         write.truncate_from = self.truncate_from.take();
         if self.handed < log.last_index() {
             write.entries = log.slice(self.handed.next(), log.last_index(), max_bytes);
@@ -144,6 +204,7 @@ impl Durability {
             stable: self.handed,
             bytes: write.entries.bytes().len(),
             since: now,
+            made,
         });
         write
     }
@@ -169,6 +230,7 @@ impl Durability {
                 self.durable = ticket.hard_state;
                 self.stable = self.stable.max(ticket.stable);
                 self.undurable_bytes = self.undurable_bytes.saturating_sub(ticket.bytes);
+                self.made.extend(ticket.made);
             }
         }
         if self.stable == last {
@@ -181,6 +243,18 @@ impl Durability {
     pub(crate) fn trim(&mut self) {
         self.tickets.shrink_to_fit();
     }
+}
+
+fn take_rare(write: &mut Write, rare: Rare) -> Box<Made> {
+    let (transfer, chunk) = rare.snapshot_chunk.unzip();
+    let end = chunk.as_ref().map(|chunk| chunk.offset.saturating_add(chunk.data.len() as u64));
+    let made = Made { chunk: transfer.zip(end), snapshot: rare.snapshot.clone() };
+    write.snapshot_chunk = chunk;
+    write.snapshot = rare.snapshot;
+    write.reset_log_to = rare.reset_log_to;
+    write.discard_through = rare.discard_through;
+    write.release_snapshots_below = rare.release_snapshots_below;
+    Box::new(made)
 }
 
 /// The durable state that a message speaks of.

@@ -54,7 +54,7 @@ pub(crate) fn answer_old_term(shared: &mut Shared, message: &Message) {
     count(&mut shared.counters.old_term);
     let body = match &message.body {
         Body::RequestVote(_) => Body::VoteReply(VoteReply { granted: false }),
-        Body::Append(_) | Body::Heartbeat(_) => {
+        Body::Append(_) | Body::Heartbeat(_) | Body::SnapshotChunk(_) => {
             let outcome = crate::message::AppendOutcome::OldTerm;
             Body::AppendReply(crate::message::AppendReply { session: 0, outcome })
         }

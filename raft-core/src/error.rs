@@ -6,7 +6,6 @@ use thiserror::Error;
 use crate::config::ConfigError;
 use crate::entries::EntriesError;
 use crate::membership::MembershipError;
-use crate::message::MessageKind;
 use crate::output::HaltReason;
 use crate::types::{EntryId, GroupId, Identity, LogIndex, NodeId, Term, WriteId};
 
@@ -31,12 +30,17 @@ pub enum Misuse {
         /// The last one handed out.
         handed_out: LogIndex,
     },
-    /// This version does not do that yet.
-    #[error("{what} is not supported yet")]
-    Unsupported {
-        /// What was asked.
-        what: &'static str,
+    /// `snapshot_taken` names an entry that the state machine has not applied.
+    #[error("a snapshot at {index}, but only {applied} is applied")]
+    BeyondApplied {
+        /// The entry.
+        index: LogIndex,
+        /// The last one applied.
+        applied: LogIndex,
     },
+    /// An answer is not what was asked for: longer, or of another place.
+    #[error("the answer does not fit the request")]
+    WrongAnswer,
     /// The node has halted and takes no completions.
     #[error("the node has halted: {reason:?}")]
     Halted {
@@ -111,11 +115,11 @@ pub enum RejectedMessage {
         /// The last entry here.
         last: LogIndex,
     },
-    /// This version does not handle the kind yet.
-    #[error("{kind:?} is not supported yet")]
-    Unsupported {
-        /// The kind.
-        kind: MessageKind,
+    /// A piece of a snapshot that cannot be: its place, its length or its last entry.
+    #[error("impossible piece of a snapshot at {index}")]
+    Snapshot {
+        /// The last entry the snapshot contains.
+        index: LogIndex,
     },
     /// The node has halted.
     #[error("the node has halted: {reason:?}")]
@@ -190,12 +194,6 @@ pub enum Refused {
         /// That leader.
         leader: NodeId,
     },
-    /// This version does not do that yet.
-    #[error("{what} is not supported yet")]
-    Unsupported {
-        /// What was asked.
-        what: &'static str,
-    },
     /// The node has halted.
     #[error("the node has halted: {reason:?}")]
     Halted {
@@ -262,11 +260,11 @@ pub enum StoredError {
     /// Entries came before any membership was known.
     #[error("entries before the founding membership or a snapshot")]
     NoMembership,
-    /// The write holds something this version does not know.
-    #[error("{what} is not supported yet")]
-    Unsupported {
-        /// What it is.
-        what: &'static str,
+    /// A snapshot is older than one before, or does not fit the log.
+    #[error("the snapshot at {index} does not fit the log or the snapshots before")]
+    Snapshot {
+        /// The last entry it contains.
+        index: LogIndex,
     },
 }
 
@@ -290,20 +288,6 @@ pub enum StartError {
         applied: LogIndex,
         /// The last entry.
         last: LogIndex,
-    },
-    /// The state machine holds less than the log can give.
-    #[error("applied is {applied}, the log begins after {base}")]
-    AppliedBelowSnapshot {
-        /// What the caller gave.
-        applied: LogIndex,
-        /// The snapshot's last entry.
-        base: LogIndex,
-    },
-    /// This version does not do that yet.
-    #[error("{what} is not supported yet")]
-    Unsupported {
-        /// What was asked.
-        what: &'static str,
     },
     /// The number of starts is used up.
     #[error("the incarnation cannot be raised any more")]

@@ -103,6 +103,7 @@ mod replication;
 mod rng;
 mod role;
 mod shared;
+mod snapshot;
 mod status;
 mod stored;
 mod types;

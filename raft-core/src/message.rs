@@ -274,7 +274,8 @@ pub struct SnapshotReply {
     pub snapshot: SnapshotId,
     /// Bytes that are durable here, from the start.
     pub received: u64,
-    pub done: bool,
+    /// What lies before the piece is missing, or the whole was damaged: send again from there.
+    pub again: bool,
 }
 
 #[doc(hidden)]

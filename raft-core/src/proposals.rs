@@ -57,6 +57,22 @@ impl Proposals {
         });
     }
 
+    /// A received snapshot ends in this entry: what became of proposals up to there, nobody can tell,
+    /// but for those of a later term than its last entry's, which it cannot contain.
+    pub(crate) fn passed(&mut self, end: EntryId) {
+        for span in &mut self.open {
+            if span.first <= end.index && span.term <= end.term {
+                let from = EntryId { term: span.term, index: span.first };
+                let through = span.last.min(end.index);
+                let unknown = Output::ProposalsUnknown { from, through };
+                let lost = Output::ProposalsLost { from, through };
+                self.outcomes.push_back(if put_back!(UnknownMeansLost) { lost } else { unknown });
+                span.first = through.next();
+            }
+        }
+        self.delivered(end.index, |index| (index == end.index).then_some(end.term));
+    }
+
     pub(crate) fn has_output(&self) -> bool {
         !self.outcomes.is_empty()
     }

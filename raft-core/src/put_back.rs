@@ -33,12 +33,18 @@ pub enum PutBack {
     MembershipNotRolledBack,
     RemovedVoterNeverRuns,
     OverwrittenMeansLost,
+    PiecesOfTwoSnapshots,
+    ResetKeepsTickets,
+    RestoreBeforeDurable,
+    NewestMembershipInSnapshot,
+    CompactedAppendedAgain,
+    UnknownMeansLost,
 }
 
 #[cfg(feature = "put-back")]
 impl PutBack {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 30] = [
         Self::CommitOfEarlierTerms,
         Self::VoteBeforeDurable,
         Self::VoteForgottenOnRestart,
@@ -63,6 +69,12 @@ impl PutBack {
         Self::MembershipNotRolledBack,
         Self::RemovedVoterNeverRuns,
         Self::OverwrittenMeansLost,
+        Self::PiecesOfTwoSnapshots,
+        Self::ResetKeepsTickets,
+        Self::RestoreBeforeDurable,
+        Self::NewestMembershipInSnapshot,
+        Self::CompactedAppendedAgain,
+        Self::UnknownMeansLost,
     ];
 
     /// Puts this bug back in the whole process, or takes all out again.

@@ -4,15 +4,19 @@
 //! entries stream ahead of the replies, within limits in messages and bytes. Each return to probing
 //! opens a new replication session; what belongs to an earlier one is ignored.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
+use crate::input::{Chunk, Unavailable};
 use crate::log::Point;
-use crate::message::{Append, Body, Commit, Heartbeat, Message};
+use crate::message::{Append, Body, Commit, Heartbeat, SnapshotReply};
+use crate::output::Output;
 use crate::quorum::Votes;
 use crate::role::leader::CatchUp;
 use crate::shared::Shared;
+use crate::snapshot::Shipment;
 use crate::status::{PeerState, PeerStatus};
-use crate::types::{EntryId, LogIndex, NodeId, Tick};
+use crate::types::{ChunkId, EntryId, LogIndex, NodeId, Tick};
 
 /// A leader's view of one peer.
 ///
@@ -48,6 +52,8 @@ pub(crate) struct Peer {
     watch: Option<(u64, LogIndex)>,
     /// The peer's log contradicts this one.
     pub(crate) contradicts: bool,
+    /// The snapshot it is sent, instead of entries.
+    shipment: Option<Box<Shipment>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +67,8 @@ struct Probe {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
     Append,
+    Piece,
+    Chunk,
     Heartbeat,
     Commit,
     Nothing,
@@ -87,6 +95,7 @@ impl Peer {
             beat_due: false,
             watch: None,
             contradicts: false,
+            shipment: None,
         }
     }
 
@@ -107,6 +116,7 @@ impl Peer {
     fn due(&self, shared: &Shared) -> Due {
         let config = &shared.config;
         let has_window = match self.probe {
+            _ if self.shipment.is_some() => false,
             Some(probe) => !probe.sent,
             None => {
                 self.next <= shared.log.last_index()
@@ -119,6 +129,13 @@ impl Peer {
             Due::Append
         } else if self.beat_due {
             Due::Heartbeat
+        } else if let Some(shipment) = &self.shipment {
+            let now = shared.now.unwrap_or_default();
+            match shipment.wants_chunk(config, now) {
+                _ if shipment.has_piece() => Due::Piece,
+                true => Due::Chunk,
+                false => Due::Nothing,
+            }
         } else if self.probe.is_none() && self.commit_told < self.usable_commit(shared) {
             Due::Commit
         } else {
@@ -131,14 +148,28 @@ impl Peer {
         shared.commit.min(self.next.prev())
     }
 
-    pub(crate) fn has_message(&self, shared: &Shared) -> bool {
+    pub(crate) fn has_output(&self, shared: &Shared) -> bool {
         self.due(shared) != Due::Nothing
     }
 
-    /// The next message for this peer, if one is due.
-    pub(crate) fn next_message(&mut self, shared: &mut Shared, token: u64) -> Option<Message> {
+    /// The next message for this peer, or what must be read for it.
+    pub(crate) fn next_output(&mut self, shared: &mut Shared, token: u64) -> Option<Output> {
+        if self.next.prev() < shared.log.base().id.index && self.shipment.is_none() {
+            self.ship(shared);
+        }
         let body = match self.due(shared) {
             Due::Append => self.append(shared)?,
+            Due::Piece => {
+                let piece = self.shipment.as_mut()?.take_piece(self.session)?;
+                Body::SnapshotChunk(Box::new(piece))
+            }
+            Due::Chunk => {
+                let id = shared.snapshots.next_request(shared.hard_state.incarnation);
+                let shipment = self.shipment.as_mut()?;
+                return Some(Output::ReadSnapshot(
+                    shipment.request(id, shared.config.max_chunk_bytes),
+                ));
+            }
             Due::Heartbeat => {
                 self.beat_due = false;
                 self.watch = self.watch.or(Some((token, self.next)));
@@ -152,7 +183,7 @@ impl Peer {
             }
             Due::Nothing => return None,
         };
-        Some(shared.message(self.id, body))
+        Some(Output::Send(shared.message(self.id, body)))
     }
 
     fn tell_commit(&mut self, shared: &Shared) -> LogIndex {
@@ -190,7 +221,15 @@ impl Peer {
     }
 
     /// The peer has everything up to `matched`, durably. Says whether that is news.
-    pub(crate) fn succeeded(&mut self, matched: LogIndex) -> bool {
+    pub(crate) fn succeeded(&mut self, matched: LogIndex, base: LogIndex) -> bool {
+        if self.shipment.is_some() {
+            // Only what the log goes on from ends the transfer.
+            if matched < base {
+                return false;
+            }
+            self.shipment = None;
+            self.next = matched.next();
+        }
         self.probe = None;
         self.contradicts = false;
         if self.next <= matched {
@@ -212,16 +251,72 @@ impl Peer {
     /// Says whether that can be: a peer that denies what it once confirmed, in answer to the present
     /// probe, has lost it. Replies to earlier appends may be late.
     pub(crate) fn conflicted(&mut self, prev: LogIndex, hint: EntryId, shared: &Shared) -> bool {
-        if prev <= self.matched {
+        if prev <= self.matched && self.matched > LogIndex(0) {
             let denied = self.probe.is_some_and(|probe| probe.sent && probe.prev == prev);
             if denied {
                 self.diverged();
             }
             return !denied;
         }
+        let base = shared.log.base().id.index;
+        if prev <= base || hint.index < base {
+            self.ship(shared);
+            return true;
+        }
         let common = shared.log.last_within(hint.index.min(prev.prev()), hint.term);
         self.restart(common.index);
         true
+    }
+
+    /// The peer lacks what the log begins after: it is sent the newest snapshot instead (Raft 7).
+    fn ship(&mut self, shared: &Shared) {
+        let newest = shared.snapshots.newest();
+        self.restart(newest.id.index);
+        self.probe = None;
+        let now = shared.now.unwrap_or_default();
+        self.shipment = Some(Box::new(Shipment::new(newest, now)));
+    }
+
+    /// What the peer needs of the log begins after this entry.
+    pub(crate) fn needs_after(&self) -> LogIndex {
+        self.shipment.as_ref().map_or(self.matched, |shipment| shipment.meta().id.index)
+    }
+
+    pub(crate) const fn is_shipping(&self) -> bool {
+        self.shipment.is_some()
+    }
+
+    /// Takes the answer to a request for a chunk, if it was made for this peer.
+    pub(crate) fn chunk_read(
+        &mut self,
+        shared: &Shared,
+        id: ChunkId,
+        chunk: &Result<Chunk, Unavailable>,
+    ) -> bool {
+        let retry = shared.after(shared.config.heartbeat_ticks.into()).unwrap_or_default();
+        let mine = |shipment: &&mut Box<Shipment>| shipment.asked(id).is_some();
+        let Some(shipment) = self.shipment.as_mut().filter(mine) else { return false };
+        let read = shipment.answered(chunk.clone(), retry);
+        if !read && shipment.meta().id != shared.snapshots.newest().id {
+            self.ship(shared);
+        }
+        true
+    }
+
+    /// Takes a reply to a piece of a snapshot. Says whether it was awaited.
+    pub(crate) fn piece_received(&mut self, shared: &Shared, reply: SnapshotReply) -> bool {
+        let of_this = |shipment: &&mut Box<Shipment>| shipment.meta().id == reply.snapshot;
+        let Some(shipment) = self.shipment.as_mut().filter(of_this) else { return false };
+        let now = shared.now.unwrap_or_default();
+        shipment.on_reply(reply, now, shared.config.heartbeat_ticks.into());
+        true
+    }
+
+    /// A transfer without progress is tried again.
+    pub(crate) fn on_tick(&mut self, shared: &Shared, now: Tick) {
+        if let Some(shipment) = &mut self.shipment {
+            shipment.on_tick(now, shared.config.election_ticks_max.into());
+        }
     }
 
     /// The peer refused for lack of room: start again behind what it has once it answers a heartbeat.
@@ -241,7 +336,7 @@ impl Peer {
     /// The peer answered a heartbeat and has verified everything up to `verified`.
     pub(crate) fn answered(&mut self, session: u32, token: u64, verified: LogIndex) {
         let Some((watched, next)) = self.watch else { return };
-        if token < watched || !self.is_current(session) {
+        if self.shipment.is_some() || token < watched || !self.is_current(session) {
             return;
         }
         self.watch = None;
@@ -264,6 +359,7 @@ impl Peer {
         self.probe = Some(Probe { sent: false, prev: self.next.prev() });
         self.in_flight.clear();
         self.in_flight_bytes = 0;
+        self.shipment = None;
         self.watch = None;
         self.commit_told = self.matched;
     }
@@ -271,7 +367,11 @@ impl Peer {
     pub(crate) fn status(&self) -> PeerStatus {
         PeerStatus {
             id: self.id,
-            state: if self.probe.is_some() { PeerState::Probe } else { PeerState::Stream },
+            state: match self.probe {
+                _ if self.shipment.is_some() => PeerState::Snapshot,
+                Some(_) => PeerState::Probe,
+                None => PeerState::Stream,
+            },
             matched: self.matched,
             next: self.next,
             in_flight_messages: self.in_flight.len(),

@@ -8,11 +8,12 @@ use crate::durability::{Durability, Mail};
 use crate::log::Log;
 use crate::membership::Memberships;
 use crate::message::{Body, Message};
-use crate::output::{Committed, Event};
+use crate::output::{Committed, Event, Output, SnapshotMeta};
 use crate::proposals::Proposals;
 use crate::read::Reads;
 use crate::rng::Rng;
 use crate::role::Transition;
+use crate::snapshot::Snapshots;
 use crate::status::Counters;
 use crate::types::{EntryId, HardState, Identity, LogIndex, NodeId, Term, Tick};
 
@@ -21,7 +22,8 @@ const MAX_EVENTS: usize = 64;
 
 /// The state that all roles share.
 ///
-/// 1. `applied <= delivered <= commit <= log.last`.
+/// 1. `log.base <= snapshot <= applied <= delivered <= commit <= log.last`; a snapshot that waits to
+///    be restored may be ahead of `applied`.
 /// 2. `delivered <= durability.stable`: only durable entries are handed out for `Apply`.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
@@ -45,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) reads: Reads,
     pub(crate) proposals: Proposals,
+    pub(crate) snapshots: Snapshots,
 }
 
 impl Shared {
@@ -84,6 +87,11 @@ impl Shared {
     /// Whether this node may call an election: it has a vote, may use it, and its disk works.
     pub(crate) fn may_run(&self, now: Tick) -> bool {
         self.may_lead() && self.may_vote() && !self.disk_stalled(now)
+    }
+
+    /// Whether this node waits for the snapshot that will tell it who the others are.
+    pub(crate) fn is_joining(&self) -> bool {
+        self.memberships.current().members().is_empty()
     }
 
     /// Whether its membership lets this node lead.
@@ -143,7 +151,12 @@ impl Shared {
         if put_back!(ApplyBeforeDurable) {
             return self.commit;
         }
-        self.commit.min(self.durability.stable())
+        let durable = self.commit.min(self.durability.stable());
+        match self.snapshots.awaits() {
+            Some(index) if durable < index && !put_back!(RestoreBeforeDurable) => self.delivered,
+            Some(index) => index,
+            None => durable,
+        }
     }
 
     /// The log loses this entry and everything after, and all that goes with them.
@@ -160,8 +173,68 @@ impl Shared {
         }
     }
 
-    /// The next committed and durable entries.
-    pub(crate) fn deliver(&mut self) -> Option<Committed> {
+    /// The next bytes of a snapshot that is being received go with the next write.
+    pub(crate) fn queue_chunk(&mut self) {
+        if let Some(incoming) = self.snapshots.incoming()
+            && !self.durability.has_chunk()
+            && let Some(chunk) = incoming.next_chunk()
+        {
+            self.durability.rare().snapshot_chunk = Some((incoming.transfer(), chunk));
+        }
+    }
+
+    /// The received snapshot takes the place of log and state machine.
+    pub(crate) fn install(&mut self, meta: &SnapshotMeta) {
+        self.log.reset(meta.point());
+        self.memberships = Memberships::new(meta.membership_index, meta.membership.clone());
+        self.durability.reset(meta, self.commit);
+        self.commit = meta.id.index;
+        self.proposals.passed(meta.point().id);
+        self.snapshots.installed(meta);
+    }
+
+    /// The state machine's snapshot at this entry is durable: gives it a name and a meta.
+    pub(crate) fn name_snapshot(&mut self, index: LogIndex) {
+        let Some(point) = self.log.point(index) else { return };
+        let at = if put_back!(NewestMembershipInSnapshot) { LogIndex(u64::MAX) } else { index };
+        let (membership_index, membership) = self.memberships.at(at).clone();
+        let life = self.hard_state.incarnation;
+        let id = self.snapshots.name(point.id, self.identity.node, life);
+        let chain = point.checksum;
+        let meta = SnapshotMeta { id, chain, membership, membership_index, length: 0, checksum: 0 };
+        self.durability.rare().snapshot = Some(meta.into());
+    }
+
+    /// Lets go of what the newest snapshot contains: of entries that no peer is known to `need`, or
+    /// that take too much room, and of older snapshots, unless one is being `shipped`.
+    pub(crate) fn discard(&mut self, need: LogIndex, shipped: bool) {
+        let snapshot = self.snapshots.newest().point();
+        let retained = self.log.retained(self.config.max_retained_bytes, snapshot);
+        let all = need >= snapshot.id.index;
+        let needed = if all { snapshot } else { self.log.point_at_or_before(need) };
+        let point = if needed.id.index > retained.id.index { needed } else { retained };
+        if point.id.index > self.log.base().id.index {
+            self.log.discard_through(point);
+            self.memberships.discarded(point.id.index);
+            self.durability.rare().discard_through = Some(point.id.index);
+        }
+        if let Some(id) = self.snapshots.release(self.applied, shipped) {
+            self.durability.rare().release_snapshots_below = Some(id);
+        }
+    }
+
+    /// The next duty towards the state machine: a received snapshot, or committed and durable
+    /// entries.
+    pub(crate) fn next_duty(&mut self) -> Option<Output> {
+        if self.snapshots.awaits().is_some() {
+            let meta = self.snapshots.take_restore()?;
+            self.delivered = meta.id.index;
+            return Some(Output::Restore(meta));
+        }
+        self.deliver().map(Output::Apply)
+    }
+
+    fn deliver(&mut self) -> Option<Committed> {
         let upto = self.deliverable();
         if self.delivered >= upto {
             return None;

@@ -8,7 +8,7 @@ use crate::error::StoredError;
 use crate::log::{Log, Point};
 use crate::membership::{Membership, Memberships};
 use crate::output::{SnapshotMeta, Write};
-use crate::types::{EntryId, HardState, Identity, LogIndex, SnapshotId, Term, WriteId};
+use crate::types::{EntryId, GroupId, HardState, Identity, LogIndex, SnapshotId, Term, WriteId};
 
 /// Bytes of entries in one write of a checkpoint, at least one entry.
 const CHECKPOINT_WRITE_BYTES: usize = 64 * 1024;
@@ -56,17 +56,48 @@ pub(crate) struct Base {
 }
 
 impl Base {
-    fn founding(identity: Identity, membership: Membership) -> Self {
-        let chain = chain_seed(identity.group, &membership);
-        let meta = SnapshotMeta {
-            id: SnapshotId::default(),
-            chain,
-            membership,
-            membership_index: LogIndex(0),
+    /// Whether the log contains what the snapshot ends in, or goes on after it. If not, a crash came
+    /// between a received snapshot and the reset of the log to it.
+    pub(crate) fn is_whole(&self) -> bool {
+        let point = self.meta.point();
+        let here = self.log.point(point.id.index);
+        self.log.term(point.id.index) == Some(point.id.term)
+            && here.is_none_or(|here| here.checksum == point.checksum)
+    }
+
+    /// The log begins anew after the snapshot.
+    pub(crate) fn reset(self, identity: Identity) -> Self {
+        Self::new(identity, self.meta)
+    }
+
+    /// The entry that the log may begin after, if the snapshot contains it.
+    fn discardable(&self, through: LogIndex) -> Option<Point> {
+        let point = self.meta.point();
+        if through >= point.id.index {
+            return (through == point.id.index && self.is_whole()).then_some(point);
+        }
+        self.log.point(through)
+    }
+
+    /// The beginning of the log, in the form of a snapshot.
+    fn beginning(&self) -> SnapshotMeta {
+        let point = self.log.base();
+        let (membership_index, membership) = self.memberships.base();
+        if point == self.meta.point() {
+            return self.meta.clone();
+        }
+        SnapshotMeta {
+            id: SnapshotId { index: point.id.index, term: point.id.term, ..Default::default() },
+            chain: point.checksum,
+            membership: membership.clone(),
+            membership_index,
             length: 0,
             checksum: 0,
-        };
-        Self::new(identity, meta)
+        }
+    }
+
+    fn founding(identity: Identity, membership: Membership) -> Self {
+        Self::new(identity, SnapshotMeta::founding(identity.group, &membership))
     }
 
     fn new(identity: Identity, meta: SnapshotMeta) -> Self {
@@ -74,6 +105,25 @@ impl Base {
         let log = Log::after(identity.group, Point { id, checksum: meta.chain });
         let memberships = Memberships::new(meta.membership_index, meta.membership.clone());
         Self { meta, log, memberships }
+    }
+}
+
+impl SnapshotMeta {
+    /// The founding of a group: a membership, and no bytes.
+    pub(crate) fn founding(group: GroupId, membership: &Membership) -> Self {
+        Self {
+            id: SnapshotId::default(),
+            chain: chain_seed(group, membership),
+            membership: membership.clone(),
+            membership_index: LogIndex(0),
+            length: 0,
+            checksum: 0,
+        }
+    }
+
+    /// Whether this is what a node begins with that waits to be added: a founding by nobody.
+    pub(crate) fn is_of_joiner(&self) -> bool {
+        self.id.index == LogIndex(0) && self.membership.members().is_empty()
     }
 }
 
@@ -89,7 +139,7 @@ impl Stored {
     /// The first start of a node that a running group will add. Demands empty storage.
     #[must_use]
     pub fn join(identity: Identity) -> Self {
-        Self { identity: Some(identity), ..Self::default() }
+        Self::found(identity, Membership::default())
     }
 
     /// Nothing yet: [`replay`](Self::replay) the stored writes into it.
@@ -141,10 +191,17 @@ impl Stored {
         self.base.as_ref()?.log.term(index)
     }
 
-    /// The membership before the first entry: the founders'.
+    /// The membership before the first entry: the founders', or that of a snapshot.
     #[must_use]
     pub fn base_membership(&self) -> Option<&Membership> {
-        self.base.as_ref().map(|base| &base.meta.membership)
+        self.base.as_ref().map(|base| base.memberships.base().1)
+    }
+
+    /// The newest snapshot: others that are stored may be deleted before a node is started.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<&SnapshotMeta> {
+        let meta = &self.base.as_ref()?.meta;
+        (meta.id.index > LogIndex(0)).then_some(meta)
     }
 
     /// Folds in one stored write; oldest first. Never repairs.
@@ -158,10 +215,13 @@ impl Stored {
         if let Some(hard_state) = write.hard_state {
             self.hard_state = hard_state;
         }
-        if let Some(meta) = write.snapshot
-            && self.base.is_none()
-        {
-            self.base = Some(Base::new(write.identity, *meta));
+        if let Some(meta) = write.snapshot {
+            match &mut self.base {
+                Some(base) if write.reset_log_to.is_none() => base.meta = *meta,
+                base => *base = Some(Base::new(write.identity, *meta)),
+            }
+        } else if let (Some(_), Some(base)) = (write.reset_log_to, &mut self.base) {
+            *base = Base::new(write.identity, base.meta.clone());
         }
         if let Some(base) = &mut self.base {
             if let Some(from) = write.truncate_from {
@@ -172,6 +232,11 @@ impl Stored {
                 base.log.extend(&write.entries, end);
                 let memberships = &mut base.memberships;
                 write.entries.memberships().for_each(|(at, next)| memberships.appended(at, next));
+            }
+            if let Some(point) = write.discard_through.and_then(|through| base.discardable(through))
+            {
+                base.log.discard_through(point);
+                base.memberships.discarded(point.id.index);
             }
         }
         Ok(())
@@ -191,22 +256,51 @@ impl Stored {
         }
         let hard_state = write.hard_state.unwrap_or(self.hard_state);
         self.check_hard_state(hard_state, write.id)?;
-        if write.snapshot_chunk.is_some() || write.reset_log_to.is_some() {
-            return Err(StoredError::Unsupported { what: "a received snapshot" });
-        }
-        if write.discard_through.is_some() || write.release_snapshots_below.is_some() {
-            return Err(StoredError::Unsupported { what: "compaction" });
-        }
-        let founded = match &write.snapshot {
-            Some(meta) => Some(self.check_founding(write.identity, meta)?),
-            None => None,
-        };
-        let base = self.base.as_ref().or(founded.as_ref());
-        let Some(Base { log, .. }) = base else {
-            let nothing = write.entries.is_empty() && write.truncate_from.is_none();
+        let begun = self.check_snapshot(write)?;
+        let Some(base) = begun.as_ref().or(self.base.as_ref()) else {
+            let nothing = write.entries.is_empty()
+                && write.truncate_from.is_none()
+                && write.discard_through.is_none();
             return if nothing { Ok(None) } else { Err(StoredError::NoMembership) };
         };
-        check_entries(log, write, hard_state.term)
+        let end = check_entries(base, write, hard_state.term)?;
+        if let Some(index) = write.discard_through {
+            let (first, last) = (base.log.base().id.index.next(), base.log.last_index());
+            if index < first || base.discardable(index).is_none() {
+                return Err(StoredError::OutsideLog { index, first, last });
+            }
+        }
+        Ok(end)
+    }
+
+    /// Checks what a write says of snapshots; gives the new beginning of the log, if it sets one.
+    fn check_snapshot(&self, write: &Write) -> Result<Option<Base>, StoredError> {
+        let known = self.base.as_ref();
+        let Some(meta) = write.snapshot.as_deref() else {
+            return match (write.reset_log_to, known) {
+                (None, _) => Ok(None),
+                (Some(index), Some(base)) if base.meta.id.index == index => {
+                    Ok(Some(Base::new(write.identity, base.meta.clone())))
+                }
+                (Some(index), _) => Err(StoredError::Snapshot { index }),
+            };
+        };
+        let index = meta.id.index;
+        let unfit = StoredError::Snapshot { index };
+        let founding = index > LogIndex(0)
+            || *meta == SnapshotMeta::founding(write.identity.group, &meta.membership);
+        let newer = known.is_none_or(|base| {
+            base.meta.is_of_joiner() || index > base.meta.id.index || base.meta == *meta
+        });
+        let resets = write.reset_log_to.is_some_and(|to| to == index);
+        if !founding || !newer || meta.membership_index > index {
+            return Err(unfit);
+        }
+        if write.reset_log_to.is_some() != resets {
+            return Err(unfit);
+        }
+        let begins = known.is_none() || resets;
+        Ok(begins.then(|| Base::new(write.identity, meta.clone())))
     }
 
     fn check_hard_state(&self, new: HardState, id: WriteId) -> Result<(), StoredError> {
@@ -219,14 +313,6 @@ impl Stored {
         Ok(())
     }
 
-    fn check_founding(&self, identity: Identity, meta: &SnapshotMeta) -> Result<Base, StoredError> {
-        let founding = Base::founding(identity, meta.membership.clone());
-        if founding.meta != *meta || self.base.as_ref().is_some_and(|base| base.meta != *meta) {
-            return Err(StoredError::Unsupported { what: "a snapshot beyond the founding" });
-        }
-        Ok(founding)
-    }
-
     /// The few writes that say the same: write them to a new file, and the old one can go.
     ///
     /// They carry the id of the last write, so that the node's next write follows them.
@@ -237,8 +323,9 @@ impl Stored {
         };
         let mut first = Write::empty(identity, id);
         first.hard_state = Some(self.hard_state);
-        let Some(Base { meta, log, .. }) = &self.base else { return alloc::vec![first] };
-        first.snapshot = Some(Box::new(meta.clone()));
+        let Some(base) = &self.base else { return alloc::vec![first] };
+        first.snapshot = Some(Box::new(base.beginning()));
+        let Base { meta, log, .. } = base;
         let mut writes = alloc::vec![first];
         let mut log = log.clone();
         let last = log.last_index();
@@ -250,6 +337,10 @@ impl Stored {
             }
             next = entries.last().next();
             writes.push(Write { entries, ..Write::empty(identity, id) });
+        }
+        if meta.point() != log.base() {
+            let snapshot = Some(Box::new(meta.clone()));
+            writes.push(Write { snapshot, ..Write::empty(identity, id) });
         }
         writes
     }
@@ -270,8 +361,14 @@ const fn follows(last: WriteId, next: WriteId) -> bool {
     }
 }
 
-fn check_entries(log: &Log, write: &Write, term: Term) -> Result<Option<Point>, StoredError> {
-    let (base, last) = (log.base().id.index, log.last_index());
+fn check_entries(base: &Base, write: &Write, term: Term) -> Result<Option<Point>, StoredError> {
+    let log = &base.log;
+    let changes_log = write.truncate_from.is_some() || !write.entries.is_empty();
+    if changes_log && !base.is_whole() {
+        return Err(StoredError::Snapshot { index: base.meta.id.index });
+    }
+    // What a snapshot contains is committed: it is never truncated.
+    let (base, last) = (base.meta.id.index, log.last_index());
     let mut end = last;
     if let Some(from) = write.truncate_from {
         if from <= base || from > last.next() {

@@ -139,8 +139,7 @@ fn every_life_raises_the_incarnation_by_its_first_write() {
 fn a_start_needs_something_stored_and_an_applied_index_that_fits() {
     let start = |stored, applied| Node::new(config(), stored, LogIndex(applied)).map(drop);
     assert_eq!(start(Stored::empty(), 0), Err(StartError::NothingStored));
-    let join = Err(StartError::Unsupported { what: "joining a running group" });
-    assert_eq!(start(Stored::join(identity(4)), 0), join);
+    assert_eq!(start(Stored::join(identity(4)), 0), Ok(()));
     let stored = fold(&led_by_1(2).disks[0]);
     let (applied, last) = (LogIndex(4), LogIndex(3));
     assert_eq!(start(stored.clone(), 4), Err(StartError::AppliedBeyondLog { applied, last }));
@@ -228,11 +227,12 @@ fn a_failed_sync_halts_the_node_for_good() {
 }
 
 #[test]
-fn what_comes_with_a_later_version_is_a_typed_refusal() {
+fn answers_to_what_was_never_asked_and_snapshots_of_what_is_not_applied_are_misuse() {
     let mut cluster = led_by_1(1);
     let node = cluster.node(1);
     let before = node.fingerprint();
-    assert!(matches!(node.snapshot_taken(LogIndex(1)), Err(Misuse::Unsupported { .. })));
+    let (index, applied) = (LogIndex(9), node.applied_index());
+    assert_eq!(node.snapshot_taken(index), Err(Misuse::BeyondApplied { index, applied }));
     let (incarnation, sequence) = (Incarnation(1), 1);
     let log = node.log_read(LogReadId { incarnation, sequence }, Err(Unavailable));
     assert_eq!(log, Err(Misuse::UnknownRequest));
@@ -303,8 +303,10 @@ fn stored_writes_that_do_not_fold_are_named_and_change_nothing() {
     assert!(matches!(refuses(gap), StoredError::Gap { .. }));
     let outside = Write { truncate_from: Some(LogIndex(40)), ..empty.clone() };
     assert!(matches!(refuses(outside), StoredError::OutsideLog { .. }));
-    let compacted = Write { discard_through: Some(LogIndex(1)), ..empty };
-    assert!(matches!(refuses(compacted), StoredError::Unsupported { .. }));
+    let compacted = Write { discard_through: Some(LogIndex(1)), ..empty.clone() };
+    assert!(matches!(refuses(compacted), StoredError::OutsideLog { .. }));
+    let reset = Write { reset_log_to: Some(LogIndex(1)), ..empty };
+    assert!(matches!(refuses(reset), StoredError::Snapshot { .. }));
 }
 
 #[test]

@@ -332,20 +332,6 @@ fn a_hint_far_away_costs_time_only() {
 }
 
 #[test]
-fn kinds_of_later_versions_of_this_library_are_typed_errors() {
-    let mut cluster = led_by_1(3);
-    for body in every_body(&no_entries(0))
-        .into_iter()
-        .filter(|body| matches!(body, Body::SnapshotChunk(_) | Body::SnapshotReply(_)))
-    {
-        let message = message(1, 3, 1, body);
-        let kind = message.kind();
-        let error = rejects(cluster.node(3), message);
-        assert_eq!(error, RejectedMessage::Unsupported { kind });
-    }
-}
-
-#[test]
 fn replies_nobody_waits_for_are_counted_and_ignored() {
     let mut cluster = led_by_1(3);
     let body = Body::VoteReply(VoteReply { granted: true });

@@ -136,7 +136,7 @@ impl Write {
     }
 
     fn from_head(head: WriteHead, mut body: Bytes) -> Result<Self, DecodeError> {
-        if let Some(meta) = &head.snapshot {
+        if let Some(meta) = head.snapshot.as_ref().filter(|meta| !meta.is_of_joiner()) {
             meta.membership.validate()?;
         }
         let snapshot_chunk = match head.snapshot_chunk {

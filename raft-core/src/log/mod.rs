@@ -4,6 +4,7 @@
 //! of that buffer, so that outputs need no copy. A buffer that is full, or that fell into many runs,
 //! is *sealed*: one copy into a block with an offset per 16 entries.
 
+mod marks;
 mod piece;
 
 use alloc::collections::VecDeque;
@@ -14,6 +15,7 @@ use crate::entries::{
     Checksum, Entries, EntriesError, EntryKind, EntryRef, MAX_HEADER_BYTES, encode_entry,
 };
 use crate::types::{EntryId, GroupId, LogIndex, Term};
+use marks::Marks;
 use piece::{Block, Run};
 
 /// Size of the first open buffer, in bytes; each further one is twice as large.
@@ -63,6 +65,7 @@ pub(crate) struct Log {
     /// Capacity of the buffers that `runs` and `open` live in.
     tail_capacity: usize,
     terms: Vec<(LogIndex, Term)>,
+    marks: Marks,
 }
 
 impl Log {
@@ -80,6 +83,7 @@ impl Log {
             room: 0,
             tail_capacity: 0,
             terms: Vec::new(),
+            marks: Marks::default(),
         }
     }
 
@@ -217,6 +221,10 @@ impl Log {
 
     fn seal_runs(&mut self) {
         if let Some(block) = Block::seal(&self.runs) {
+            if let Some(end) = block.entry(block.run().last()) {
+                let end = Point { id: end.id, checksum: end.checksum };
+                self.marks.sealed(end, block.run().bytes.len());
+            }
             self.sealed.push_back(block);
             self.runs.clear();
         }
@@ -228,6 +236,7 @@ impl Log {
         self.runs.shrink_to_fit();
         self.sealed.shrink_to_fit();
         self.terms.shrink_to_fit();
+        self.marks.trim();
     }
 
     /// Deletes this entry and everything after.
@@ -252,6 +261,7 @@ impl Log {
         while self.terms.last().is_some_and(|&(first, _)| first >= from) {
             self.terms.pop();
         }
+        self.marks.truncated(from);
         self.open_first = from;
         self.last = self.find(from.prev()).unwrap_or(self.base);
     }
@@ -268,6 +278,7 @@ impl Log {
         }
         let newest = self.terms.partition_point(|&(first, _)| first <= index);
         self.terms.drain(..newest.saturating_sub(1));
+        self.marks.discarded(index);
         self.base = base;
         if self.start.id.index < index {
             self.start = base;
@@ -275,6 +286,21 @@ impl Log {
         while self.sealed.front().is_some_and(|block| block.run().last() <= index) {
             self.sealed.pop_front();
         }
+    }
+
+    /// The earliest known entry before a snapshot's last one from which on there are at most about
+    /// `max_bytes`.
+    pub(crate) fn retained(&self, max_bytes: usize, snapshot: Point) -> Point {
+        if max_bytes == 0 {
+            return snapshot;
+        }
+        self.marks.within(max_bytes, snapshot.id.index).unwrap_or(self.base)
+    }
+
+    /// A known entry at or shortly before this one.
+    pub(crate) fn point_at_or_before(&self, index: LogIndex) -> Point {
+        let known = self.point(index).or_else(|| self.marks.at_or_before(index));
+        known.unwrap_or(self.base)
     }
 
     /// Begins anew after `base`, the last entry of a snapshot that replaces this log.

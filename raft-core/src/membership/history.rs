@@ -18,6 +18,11 @@ impl Memberships {
         Self { base: (index, membership), changes: Vec::new() }
     }
 
+    /// The membership before the log, and the index of the entry that set it.
+    pub(crate) const fn base(&self) -> (LogIndex, &Membership) {
+        (self.base.0, &self.base.1)
+    }
+
     fn newest(&self) -> &(LogIndex, Membership) {
         self.changes.last().unwrap_or(&self.base)
     }
@@ -44,6 +49,20 @@ impl Memberships {
         let settled = all().filter(|&&(index, _)| index <= commit).map(|&(index, _)| index).max();
         let from = settled.unwrap_or_default();
         all().any(|&(index, ref membership)| index >= from && membership.is_voter(id))
+    }
+
+    /// The membership in force at an entry, and the index of the entry that set it.
+    pub(crate) fn at(&self, index: LogIndex) -> &(LogIndex, Membership) {
+        let earlier = self.changes.iter().rev().find(|&&(set, _)| set <= index);
+        earlier.unwrap_or(&self.base)
+    }
+
+    /// The log lost everything up to `through`, which is committed: nothing there rolls back.
+    pub(crate) fn discarded(&mut self, through: LogIndex) {
+        let count = self.changes.partition_point(|&(set, _)| set <= through);
+        if let Some(base) = self.changes.drain(..count).next_back() {
+            self.base = base;
+        }
     }
 
     /// The entries from `first` to `last` that set a membership other than a joint one.

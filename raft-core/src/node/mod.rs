@@ -8,7 +8,7 @@ mod transition;
 use alloc::sync::Arc;
 
 use crate::config::Config;
-use crate::durability::{Durability, Mail};
+use crate::durability::{Durability, Made, Mail, Rare};
 use crate::entries::Entries;
 use crate::error::{Misuse, Refused, RejectedMessage, StartError};
 use crate::input::{Answer, Chunk, Input, Unavailable};
@@ -20,6 +20,7 @@ use crate::role::follower::Follower;
 use crate::role::leader::Leader;
 use crate::role::{Role, Transition};
 use crate::shared::{Shared, count};
+use crate::snapshot::Snapshots;
 use crate::status::Counters;
 use crate::stored::{Base, Stored};
 use crate::types::{
@@ -65,40 +66,39 @@ impl Node {
         let config = config.into();
         config.validate()?;
         let (identity, mut durable, last_write, base) = stored.into_parts();
-        let identity = identity.ok_or(StartError::NothingStored)?;
-        let Some(Base { meta, log, memberships }) = base else {
-            let joins = last_write.is_none();
-            return Err(if joins {
-                StartError::Unsupported { what: "joining a running group" }
-            } else {
-                StartError::NothingStored
-            });
-        };
-        memberships.current().validate()?;
+        let (identity, base) = identity.zip(base).ok_or(StartError::NothingStored)?;
+        let whole = base.is_whole();
+        let Base { meta, log, memberships } = if whole { base } else { base.reset(identity) };
+        if !meta.is_of_joiner() {
+            memberships.current().validate()?;
+        }
         if put_back!(VoteForgottenOnRestart) {
             durable.vote = None;
         }
-        let (base, last) = (log.base().id.index, log.last_index());
+        let last = log.last_index();
         if applied > last {
             return Err(StartError::AppliedBeyondLog { applied, last });
-        }
-        if applied < base {
-            return Err(StartError::AppliedBelowSnapshot { applied, base });
         }
         let incarnation = durable.incarnation.0.checked_add(1).ok_or(StartError::OutOfRange)?;
         let hard_state = HardState { incarnation: Incarnation(incarnation), ..durable };
         let fresh = last_write.is_none();
-        let founding = fresh.then_some(meta);
+        let commit = applied.max(meta.id.index);
+        let first = Rare {
+            snapshot: fresh.then(|| meta.clone().into()),
+            reset_log_to: (!whole).then_some(meta.id.index),
+            ..Rare::default()
+        };
+        let first = (fresh || !whole).then_some(first);
         let shared = Shared {
             rng: Rng::new([config.seed, identity.node.0, incarnation]),
             config,
             identity,
             hard_state,
             log,
-            durability: Durability::new(identity, durable, last, founding),
+            durability: Durability::new(identity, durable, last, first),
             mail: Mail::default(),
             memberships,
-            commit: applied,
+            commit,
             delivered: applied,
             applied,
             now: None,
@@ -107,6 +107,7 @@ impl Node {
             counters: Counters::default(),
             reads: Default::default(),
             proposals: Default::default(),
+            snapshots: Snapshots::new(meta, applied),
         };
         let role = Role::Follower(Follower::default());
         Ok(Self { shared, role, halted: None, halt_reported: false, quiet: false })
@@ -318,7 +319,29 @@ impl Node {
             }
         };
         self.perform(transition);
+        while let Some(made) = self.shared.durability.next_made() {
+            self.on_made(*made);
+        }
         Ok(())
+    }
+
+    /// Something of a snapshot survives a crash now.
+    fn on_made(&mut self, made: Made) {
+        if let (Role::Follower(follower), Some((transfer, end))) = (&mut self.role, made.chunk) {
+            follower.on_chunk_durable(&mut self.shared, transfer, end);
+        }
+        if let Some(meta) = made.snapshot {
+            self.shared.snapshots.became_durable(meta);
+            self.discard();
+        }
+    }
+
+    /// Lets go of what the newest snapshot makes superfluous.
+    fn discard(&mut self) {
+        match &self.role {
+            Role::Leader(leader) => leader.discard(&mut self.shared),
+            _ => self.shared.discard(LogIndex(0), false),
+        }
     }
 
     /// The state machine holds everything up to this entry. Cumulative; repeats are harmless.
@@ -333,6 +356,9 @@ impl Node {
             return Err(Misuse::NotHandedOut { index, handed_out });
         }
         self.shared.applied = self.shared.applied.max(index);
+        if self.shared.snapshots.is_release_due() {
+            self.discard();
+        }
         Ok(())
     }
 
@@ -349,26 +375,52 @@ impl Node {
         Err(Misuse::UnknownRequest)
     }
 
-    /// Says that the state machine's snapshot at `index` is durable. Not supported yet.
+    /// Says that a snapshot of the state machine with everything up to `index` is durable (Raft 7).
+    ///
+    /// The core names it: a `Write` hands out its `SnapshotMeta`; the log may be shortened later.
+    /// Ignored if it is not newer than the newest one.
     ///
     /// # Errors
-    /// [`Misuse::Unsupported`], always.
-    pub fn snapshot_taken(&mut self, _index: LogIndex) -> Result<(), Misuse> {
+    /// [`Misuse::BeyondApplied`] if so much was not applied; [`Misuse::Halted`].
+    pub fn snapshot_taken(&mut self, index: LogIndex) -> Result<(), Misuse> {
+        self.quiet = false;
         self.misuse_if_halted()?;
-        Err(Misuse::Unsupported { what: "a snapshot" })
+        let applied = self.shared.applied;
+        if index > applied {
+            return Err(Misuse::BeyondApplied { index, applied });
+        }
+        if index > self.shared.snapshots.latest() {
+            self.shared.name_snapshot(index);
+        }
+        Ok(())
     }
 
-    /// Answers a `ReadSnapshot`. This version asks for none.
+    /// Answers a `ReadSnapshot`: bytes at the offset asked for, or that they cannot be read. A short
+    /// answer is legal; an answer that nobody waits for any more is ignored.
     ///
     /// # Errors
-    /// [`Misuse::UnknownRequest`], always.
+    /// [`Misuse::UnknownRequest`] if there never was such a request; [`Misuse::WrongAnswer`] for more
+    /// bytes than asked for; [`Misuse::Halted`].
     pub fn snapshot_chunk(
         &mut self,
-        _request: ChunkId,
-        _chunk: Result<Chunk, Unavailable>,
+        request: ChunkId,
+        chunk: Result<Chunk, Unavailable>,
     ) -> Result<(), Misuse> {
+        self.quiet = false;
         self.misuse_if_halted()?;
-        Err(Misuse::UnknownRequest)
+        let shared = &mut self.shared;
+        if !shared.snapshots.was_requested(request, shared.hard_state.incarnation) {
+            return Err(Misuse::UnknownRequest);
+        }
+        let too_long = |chunk: &Chunk| chunk.data.len() > shared.config.max_chunk_bytes;
+        if chunk.as_ref().is_ok_and(too_long) {
+            return Err(Misuse::WrongAnswer);
+        }
+        match &mut self.role {
+            Role::Leader(leader) => leader.on_snapshot_chunk(shared, request, chunk),
+            _ => count(&mut shared.counters.unexpected_replies),
+        }
+        Ok(())
     }
 
     /// A write failed. Never retry a failed sync: the node halts; restart it from disk.

@@ -27,13 +27,13 @@ impl Node {
             return first.then(|| Output::Halted(reason.clone()));
         }
         let shared = &mut self.shared;
-        let message = match &mut self.role {
+        let output = match &mut self.role {
             Role::Leader(leader) => leader.poll(shared),
-            Role::Candidate(candidate) => candidate.poll(shared),
-            Role::Follower(follower) => follower.poll(shared),
+            Role::Candidate(candidate) => candidate.poll(shared).map(Output::Send),
+            Role::Follower(follower) => follower.poll(shared).map(Output::Send),
         };
-        if let Some(message) = message {
-            return Some(Output::Send(message));
+        if output.is_some() {
+            return output;
         }
         if shared.mail.len() > 0
             && let Some(message) = shared.mail.take(shared.durability.durable())
@@ -51,11 +51,11 @@ impl Node {
 
     #[inline(never)]
     fn deliver(&mut self) -> Option<Output> {
-        let committed = self.shared.deliver()?;
-        if let Role::Leader(leader) = &mut self.role {
+        let duty = self.shared.next_duty()?;
+        if let (Role::Leader(leader), Output::Apply(committed)) = (&mut self.role, &duty) {
             leader.on_delivered(&committed.entries);
         }
-        Some(Output::Apply(committed))
+        Some(duty)
     }
 
     #[inline(never)]
@@ -106,5 +106,7 @@ impl Node {
 #[inline(never)]
 fn next_write(shared: &mut Shared) -> Output {
     let (state, max_bytes) = (shared.hard_state, shared.config.max_write_bytes);
-    Output::Persist(shared.durability.next_write(state, &mut shared.log, max_bytes, shared.now))
+    let write = shared.durability.next_write(state, &mut shared.log, max_bytes, shared.now);
+    shared.queue_chunk();
+    Output::Persist(write)
 }

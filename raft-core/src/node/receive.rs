@@ -23,9 +23,13 @@ impl Node {
         self.refuse_second_leader(&message)?;
         let checked = match &message.body {
             Body::Append(append) => {
-                let (log, commit) = (&self.shared.log, self.shared.commit);
-                let checked = follower::check(log, commit, message.term, append);
+                let checked = follower::check(&self.shared, message.term, append);
                 Some(checked.map_err(|error| self.report_divergence(&message, error))?)
+            }
+            Body::SnapshotChunk(piece) => {
+                let checked = follower::check_piece(&self.shared, message.term, piece);
+                checked.map_err(|error| self.report_divergence(&message, error))?;
+                None
             }
             _ => None,
         };
@@ -64,9 +68,6 @@ impl Node {
             }
             Body::RequestVote(request) if request.last.term >= term => {
                 Err(RejectedMessage::Sequence { prev: request.last, term })
-            }
-            Body::SnapshotChunk(_) | Body::SnapshotReply(_) => {
-                Err(RejectedMessage::Unsupported { kind: message.kind() })
             }
             _ => Ok(()),
         }
@@ -111,10 +112,13 @@ impl Node {
 
     /// A log that contradicts this one is reported to its owner; the election timer runs on.
     fn report_divergence(&mut self, message: &Message, error: RejectedMessage) -> RejectedMessage {
-        if let Some(outcome) = follower::divergence(&error, &self.shared.log)
-            && let Body::Append(append) = &message.body
-        {
-            follower::reply(&mut self.shared, message.from, append.session, outcome);
+        let session = match &message.body {
+            Body::Append(append) => append.session,
+            Body::SnapshotChunk(piece) => piece.session,
+            _ => return error,
+        };
+        if let Some(outcome) = follower::divergence(&error, &self.shared.log) {
+            follower::reply(&mut self.shared, message.from, session, outcome);
         }
         error
     }
@@ -170,6 +174,12 @@ impl Node {
                 if let Some(checked) = checked {
                     follower.on_append(shared, from, append, checked);
                 }
+            }
+            (Body::SnapshotChunk(piece), Role::Follower(follower)) => {
+                follower.on_snapshot_chunk(shared, from, piece);
+            }
+            (Body::SnapshotReply(reply), Role::Leader(leader)) => {
+                leader.on_snapshot_reply(shared, from, **reply);
             }
             (&Body::Heartbeat(beat), Role::Follower(follower)) => {
                 follower.on_heartbeat(shared, from, beat);

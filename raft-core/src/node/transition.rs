@@ -50,6 +50,7 @@ impl Node {
 
     fn run(&mut self, mut candidate: Candidate) -> Transition {
         self.shared.reads.fail_asking(ReadFailure::LeaderLost);
+        self.shared.snapshots.stop_receiving();
         let next = candidate.count(&self.shared);
         self.role = Role::Candidate(candidate);
         next

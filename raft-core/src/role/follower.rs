@@ -3,16 +3,17 @@
 
 use super::Transition;
 use crate::durability::Claim;
-use crate::entries::Checksum;
+use crate::entries::{Checksum, EntryRef};
 use crate::error::RejectedMessage;
 use crate::log::{Log, Point, Verified};
 use crate::message::{
     Append, AppendOutcome, AppendReply, Body, Commit, Heartbeat, HeartbeatReply, Message,
-    ReadIndex, ReadIndexReply,
+    ReadIndex, ReadIndexReply, SnapshotPiece, SnapshotReply,
 };
-use crate::output::Event;
+use crate::output::{Event, SnapshotMeta};
 use crate::shared::{Shared, count};
-use crate::types::{EntryId, LogIndex, NodeId, ReadId, Term, Tick};
+use crate::snapshot::{Incoming, Outcome};
+use crate::types::{EntryId, LogIndex, NodeId, ReadId, SnapshotId, Term, Tick};
 
 /// What a follower knows besides the shared state; new for each term.
 #[derive(Clone, Debug, Default)]
@@ -52,30 +53,67 @@ pub(crate) enum Checked {
 /// # Errors
 /// Whatever can not come from an honest leader with an undamaged log.
 pub(crate) fn check(
-    log: &Log,
-    commit: LogIndex,
+    shared: &Shared,
     term: Term,
     append: &Append,
 ) -> Result<Checked, RejectedMessage> {
-    let prev = append.prev;
+    let (log, commit, prev) = (&shared.log, shared.commit, append.prev);
     let run = verify(log, term, append)?;
+    if shared.is_joining() {
+        return Ok(Checked::Conflict { hint: EntryId::default() });
+    }
     if prev.index > log.last_index() {
         return Ok(Checked::Conflict { hint: log.last_within(prev.index, prev.term) });
     }
-    let Some(here) = log.point(prev.index) else {
-        return Ok(Checked::Conflict { hint: log.base().id });
-    };
-    if here.id.term != prev.term && !put_back!(PreviousTermIgnored) {
-        if prev.index <= commit {
-            return Err(RejectedMessage::ContradictsCommitted { at: here.id });
+    // What lies before the beginning of the log is committed, and so the same in all logs.
+    if prev.index >= log.base().id.index {
+        let at = EntryId { term: log.term(prev.index).unwrap_or_default(), index: prev.index };
+        if at.term != prev.term && !put_back!(PreviousTermIgnored) {
+            if prev.index <= commit {
+                return Err(RejectedMessage::ContradictsCommitted { at });
+            }
+            return Ok(Checked::Conflict { hint: log.last_within(prev.index.prev(), prev.term) });
         }
-        return Ok(Checked::Conflict { hint: log.last_within(prev.index.prev(), prev.term) });
-    }
-    if here.checksum != append.prev_checksum && !put_back!(PreviousTermIgnored) {
-        return Err(RejectedMessage::Diverged { at: here.id });
+        let checksum = log.point(prev.index).map(|point| point.checksum);
+        let differs = checksum.is_some_and(|checksum| checksum != append.prev_checksum);
+        if differs && !put_back!(PreviousTermIgnored) {
+            return Err(RejectedMessage::Diverged { at });
+        }
     }
     let known = known(log, commit, append)?;
     Ok(Checked::Fits { known, run })
+}
+
+/// Compares a piece of a snapshot with what is here, without changing anything.
+///
+/// # Errors
+/// Whatever can not come from an honest leader with an undamaged log.
+pub(crate) fn check_piece(
+    shared: &Shared,
+    term: Term,
+    piece: &SnapshotPiece,
+) -> Result<(), RejectedMessage> {
+    let SnapshotPiece { meta, chunk, .. } = piece;
+    let index = meta.id.index;
+    let end = chunk.offset.checked_add(chunk.data.len() as u64);
+    let fits = end.is_some_and(|end| end <= chunk.total) && chunk.total == meta.length;
+    let named = (index.0 == 0) == (meta.id.term.0 == 0) && meta.id.term <= term;
+    let founding =
+        index.0 > 0 || *meta == SnapshotMeta::founding(shared.identity.group, &meta.membership);
+    if !fits || !named || !founding || index.0 == u64::MAX || meta.membership_index > index {
+        return Err(RejectedMessage::Snapshot { index });
+    }
+    let log = &shared.log;
+    let checksum = log.point(index).map(|point| point.checksum);
+    match log.term(index).filter(|_| !shared.is_joining()) {
+        Some(here) if here != meta.id.term && index <= shared.commit => {
+            Err(RejectedMessage::ContradictsCommitted { at: EntryId { term: here, index } })
+        }
+        Some(here) if here == meta.id.term && checksum.is_some_and(|sum| sum != meta.chain) => {
+            Err(RejectedMessage::Diverged { at: meta.point().id })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Checks that the entries follow each other, their predecessor and the message's term.
@@ -96,7 +134,8 @@ fn verify(log: &Log, term: Term, append: &Append) -> Result<Verified, RejectedMe
 /// How many of the first entries are in the log already.
 ///
 /// If one is, all before it are (Raft 5.3, Log Matching): so the last one decides nearly always, and
-/// a search finds the first that differs.
+/// a search finds the first that differs. Entries before the beginning of the log are committed and
+/// so known; of those no longer in memory only the terms are compared.
 fn known(log: &Log, commit: LogIndex, append: &Append) -> Result<u32, RejectedMessage> {
     let entries = &append.entries;
     let overlap = log.last_index().next().since(entries.first());
@@ -104,10 +143,8 @@ fn known(log: &Log, commit: LogIndex, append: &Append) -> Result<u32, RejectedMe
     let (mut known, mut differs) = (0u32, overlap.saturating_add(1));
     let mut at = overlap;
     while known.saturating_add(1) < differs {
-        let here = entries.iter().nth((at as usize).saturating_sub(1));
-        let here = here.and_then(|entry| Some((entry, log.point(entry.id.index)?)));
-        let Some((entry, here)) = here else { break };
-        if here.id.term == entry.id.term && here.checksum == entry.checksum {
+        let Some(entry) = entries.iter().nth((at as usize).saturating_sub(1)) else { break };
+        if agrees(log, &entry) {
             known = at;
         } else {
             differs = at;
@@ -118,6 +155,15 @@ fn known(log: &Log, commit: LogIndex, append: &Append) -> Result<u32, RejectedMe
         Some(entry) => refuse_contradiction(log, commit, entry.id).map(|()| known),
         None => Ok(known),
     }
+}
+
+fn agrees(log: &Log, entry: &EntryRef<'_>) -> bool {
+    let index = entry.id.index;
+    if index < log.base().id.index && !put_back!(CompactedAppendedAgain) {
+        return true;
+    }
+    let checksum = log.point(index).map(|point| point.checksum);
+    log.term(index) == Some(entry.id.term) && checksum.is_none_or(|here| here == entry.checksum)
 }
 
 /// The log holds another entry in the place of this one: legal only if it is not committed, and of
@@ -239,6 +285,77 @@ impl Follower {
         shared.commit = shared.commit.max(commit.min(verified));
     }
 
+    /// Takes a piece of a snapshot (Raft 7). A log that holds its last entry needs none of it.
+    pub(crate) fn on_snapshot_chunk(
+        &mut self,
+        shared: &mut Shared,
+        from: NodeId,
+        piece: &SnapshotPiece,
+    ) {
+        self.hear(shared, from);
+        if piece.session < self.session {
+            return count(&mut shared.counters.old_session);
+        }
+        self.enter(piece.session);
+        let end = piece.meta.point().id;
+        if holds(shared, end) {
+            shared.snapshots.stop_receiving();
+            self.verified = self.verified.max(end.index);
+            self.reply_due |= end.index <= shared.durability.stable();
+            return self.adopt_commit(shared, end.index);
+        }
+        let outcome = shared.snapshots.accept(piece, shared.config.max_undurable_bytes);
+        let (received, again) = match outcome {
+            Outcome::Taken => {
+                shared.queue_chunk();
+                return self.install(shared);
+            }
+            Outcome::Ignored { durable } => (durable, false),
+            Outcome::Gap { received } => (received, true),
+            Outcome::Damaged => (0, true),
+        };
+        self.report_received(shared, piece.meta.id, received, again);
+    }
+
+    fn report_received(
+        &self,
+        shared: &mut Shared,
+        snapshot: SnapshotId,
+        received: u64,
+        again: bool,
+    ) {
+        let reply = SnapshotReply { session: self.session, snapshot, received, again };
+        if let Some(leader) = self.leader {
+            post_for_term(shared, leader, Body::SnapshotReply(reply.into()));
+        }
+    }
+
+    /// Bytes of a snapshot survive a crash: says so, and replaces the log once all do.
+    pub(crate) fn on_chunk_durable(&mut self, shared: &mut Shared, transfer: u64, end: u64) {
+        let of_this = |incoming: &&mut Incoming| incoming.transfer() == transfer;
+        let Some(incoming) = shared.snapshots.incoming().filter(of_this) else { return };
+        incoming.became_durable(end);
+        if let Some((snapshot, received)) = incoming.progress() {
+            self.report_received(shared, snapshot, received, false);
+        }
+        self.install(shared);
+    }
+
+    fn install(&mut self, shared: &mut Shared) {
+        let whole = shared.snapshots.incoming().and_then(|incoming| incoming.whole()).cloned();
+        let Some(meta) = whole else { return };
+        let end = meta.point().id;
+        if holds(shared, end) {
+            // Appends have brought its last entry meanwhile: the log stays.
+            shared.snapshots.stop_receiving();
+        } else {
+            shared.install(&meta);
+        }
+        self.verified = self.verified.max(end.index);
+        self.reply_due |= end.index <= shared.durability.stable();
+        self.adopt_commit(shared, end.index);
+    }
+
     pub(crate) fn on_heartbeat(&mut self, shared: &mut Shared, from: NodeId, beat: Heartbeat) {
         self.hear(shared, from);
         let mut verified = LogIndex(0);
@@ -337,6 +454,12 @@ impl Follower {
         let body = Body::AppendReply(AppendReply { session: self.session, outcome });
         Some(shared.message(self.leader?, body))
     }
+}
+
+/// Whether the log contains the last entry of a snapshot, and so all of it.
+fn holds(shared: &Shared, end: EntryId) -> bool {
+    let here = shared.log.term(end.index) == Some(end.term) || end.index <= shared.commit;
+    here && !shared.is_joining()
 }
 
 /// The limit counts only what is not durable; with nothing under way an append is always taken.

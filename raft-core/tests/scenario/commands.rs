@@ -2,7 +2,7 @@
 
 use super::args::{Args, ids, link};
 use super::show::{self, Detail};
-use super::{config, config::SETTINGS, members};
+use super::{config, config::SETTINGS, members, snapshots};
 use crate::support::lab::network::between;
 use crate::support::lab::{Lab, Link};
 use raftcore::{Config, Node, NodeId, ReadConsistency, ReadId, Refused};
@@ -69,6 +69,9 @@ const COMMANDS: &[Command] = &[
     command("step-down", &[], step_down),
     command("change", &["voters", "learners", "promote", "based-on"], members::change),
     command("members", &[], |lab, args| up(lab, args).map(|id| members::show(lab, id))),
+    command("snapshot", &["at"], snapshots::take),
+    command("snapshots", &[], snapshots::mode),
+    command("chunk", &["bytes"], snapshots::answer),
     command("poll", &[], poll),
     command("persist", &["count"], persist),
     command("disk", &[], disk),
@@ -94,7 +97,7 @@ const COMMANDS: &[Command] = &[
 ];
 
 /// The node that a command names first.
-fn node(lab: &Lab, args: &Args) -> Result<u64, String> {
+pub fn node(lab: &Lab, args: &Args) -> Result<u64, String> {
     let [id] = ids(args.word(0)?)?[..] else { return Err("one node, please".into()) };
     if lab.ids().contains(&id) { Ok(id) } else { Err(format!("there is no node {id}")) }
 }
@@ -104,7 +107,7 @@ pub fn up(lab: &Lab, args: &Args) -> Result<u64, String> {
     if lab.is_up(id) { Ok(id) } else { Err(format!("node {id} is down")) }
 }
 
-fn report(lab: &Lab, args: &Args, detail: Detail) -> Vec<String> {
+pub fn report(lab: &Lab, args: &Args, detail: Detail) -> Vec<String> {
     show::account(&lab.account, if args.has("quiet") { Detail::Changes } else { detail })
 }
 

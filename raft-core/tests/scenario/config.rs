@@ -4,7 +4,7 @@ use super::args::Args;
 use raftcore::Config;
 
 /// Settings a transcript may name; all others keep their defaults.
-pub const SETTINGS: [&str; 17] = [
+pub const SETTINGS: [&str; 19] = [
     "prevote",
     "checkquorum",
     "seed",
@@ -17,6 +17,8 @@ pub const SETTINGS: [&str; 17] = [
     "in-flight-bytes",
     "uncommitted-bytes",
     "undurable-bytes",
+    "chunk-bytes",
+    "retained-bytes",
     "writes",
     "lease-drift",
     "read-ticks",
@@ -50,6 +52,8 @@ pub fn change(config: &mut Config, args: &Args) -> Result<(), String> {
             "in-flight" => config.max_in_flight_messages = number()?,
             "in-flight-bytes" => config.max_in_flight_bytes = number()?,
             "uncommitted-bytes" => config.max_uncommitted_bytes = number()?,
+            "chunk-bytes" => config.max_chunk_bytes = number()?,
+            "retained-bytes" => config.max_retained_bytes = number()?,
             "undurable-bytes" => config.max_undurable_bytes = number()?,
             "writes" => config.max_writes_in_flight = number()?,
             "lease-drift" => config.lease_drift_ticks = Some(number()? as u32),

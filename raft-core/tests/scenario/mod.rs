@@ -10,6 +10,7 @@ mod config;
 mod members;
 mod parse;
 mod show;
+mod snapshots;
 
 use core::fmt::Write as _;
 use parse::{Item, Step};

@@ -4,7 +4,7 @@ use super::members;
 use crate::support::lab::{Happening, Lab, View};
 use raftcore::{
     AppendOutcome, Body, Entries, EntryId, EntryKind, Event, LogIndex, Message, NodeId, Output,
-    PeerState, ReadFailure, RoleName, StepDownReason, Write,
+    PeerState, ReadFailure, RoleName, SnapshotId, StepDownReason, Write,
 };
 
 /// How much of an account is shown.
@@ -32,6 +32,9 @@ fn line(happening: &Happening, detail: Detail) -> Option<String> {
         Happening::Wants(id, Output::Apply(committed)) if detail != Detail::Changes => {
             Some(format!("{id} applies {}", entries(&committed.entries)))
         }
+        Happening::Wants(id, Output::ReadSnapshot(asked)) if detail == Detail::Duties => {
+            Some(format!("{id} reads {} from {}", snapshot(&asked.snapshot), asked.offset))
+        }
         Happening::Wants(id, output) => notice(output).map(|text| format!("{id} {text}")),
         Happening::Answers(id, read, applied) => {
             Some(format!("{id} may answer read {read}, applied {applied}"))
@@ -40,6 +43,9 @@ fn line(happening: &Happening, detail: Detail) -> Option<String> {
         Happening::Lost(_) if detail == Detail::Duties => Some("  lost".into()),
         Happening::Lost(lost) if traffic => Some(format!("{} -- lost", message(lost))),
         Happening::Rejected(id, error) => Some(format!("  {id} rejects it: {error}")),
+        Happening::ReadsSnapshot(id, asked, false) => {
+            Some(format!("{id} cannot read {} from {}", snapshot(&asked.snapshot), asked.offset))
+        }
         Happening::Synced(id, write) if detail == Detail::Duties => {
             Some(format!("{id} has {write} on disk"))
         }
@@ -64,6 +70,10 @@ fn notice(output: &Output) -> Option<String> {
         Output::ProposalsLost { from, through } => {
             format!("loses its proposals {from} to {through}")
         }
+        Output::ProposalsUnknown { from, through } => {
+            format!("cannot tell what became of its proposals {from} to {through}")
+        }
+        Output::Restore(meta) => format!("restores {}", snapshot(&meta.id)),
         Output::Event(Event::Diverged { peer, at }) => {
             format!("hears that the log of {peer} differs at {at}")
         }
@@ -142,6 +152,17 @@ fn body(body: &Body) -> String {
             let index = reply.index.map_or_else(|| "nothing".into(), |index| index.to_string());
             format!(": to question {}, commit {index}", reply.token)
         }
+        Body::SnapshotChunk(piece) => {
+            let chunk = &piece.chunk;
+            let end = chunk.offset + chunk.data.len() as u64;
+            let (name, session) = (snapshot(&piece.meta.id), session(piece.session));
+            format!("{session}: {name}, bytes {} to {end} of {}", chunk.offset, chunk.total)
+        }
+        Body::SnapshotReply(reply) => {
+            let again = if reply.again { "again from" } else { "has" };
+            let (name, session) = (snapshot(&reply.snapshot), session(reply.session));
+            format!("{session}: {name}, {again} {}", reply.received)
+        }
         Body::TimeoutNow => String::new(),
         other => format!(": {other:?}"),
     }
@@ -188,9 +209,22 @@ fn write(write: &Write) -> String {
     if let Some(state) = write.hard_state {
         parts.push(format!("term {} {}", state.term, vote(state.vote)));
     }
+    if let Some(chunk) = &write.snapshot_chunk {
+        let end = chunk.offset + chunk.data.len() as u64;
+        parts.push(format!("{}, bytes {} to {end}", snapshot(&chunk.snapshot), chunk.offset));
+    }
     if let Some(meta) = &write.snapshot {
-        let voters: Vec<_> = meta.membership.voters().map(|id| id.to_string()).collect();
-        parts.push(format!("founding members {}", voters.join(" ")));
+        parts.push(match meta.id.index {
+            LogIndex(0) if meta.membership.members().is_empty() => "waits to be added".into(),
+            LogIndex(0) => {
+                let voters: Vec<_> = meta.membership.voters().map(|id| id.to_string()).collect();
+                format!("founding members {}", voters.join(" "))
+            }
+            _ => snapshot(&meta.id),
+        });
+    }
+    if let Some(index) = write.reset_log_to {
+        parts.push(format!("log begins anew after {index}"));
     }
     if let Some(from) = write.truncate_from {
         parts.push(format!("cut from {from}"));
@@ -198,7 +232,23 @@ fn write(write: &Write) -> String {
     if !write.entries.is_empty() {
         parts.push(entries(&write.entries));
     }
+    if let Some(through) = write.discard_through {
+        parts.push(format!("discard through {through}"));
+    }
+    if let Some(newest) = &write.release_snapshots_below {
+        parts.push(format!("release snapshots below {}", snapshot(newest)));
+    }
     format!("{}: {}", write.id, parts.join("; "))
+}
+
+/// A snapshot by its last entry, its maker, and the maker's count if it is not the first.
+fn snapshot(id: &SnapshotId) -> String {
+    let at = EntryId { term: id.term, index: id.index };
+    match (id.index, id.counter) {
+        (LogIndex(0), _) => "the founding".into(),
+        (_, 1) => format!("snapshot {at} of {}", id.maker),
+        (_, counter) => format!("snapshot {at} of {} number {counter}", id.maker),
+    }
 }
 
 fn vote(vote: Option<NodeId>) -> String {

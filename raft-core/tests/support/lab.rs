@@ -3,13 +3,16 @@
 
 pub mod network;
 mod preload;
+pub mod snapshots;
 
 pub use network::{Link, Network};
 
+use snapshots::Shelf;
+
 use super::{GROUP, fold, identity};
 use raftcore::{
-    Config, EntryId, EntryKind, LogIndex, Membership, Message, Node, NodeId, Output, ReadId,
-    RejectedMessage, RoleName, Stored, Term, Tick, Write, WriteId,
+    ChunkRequest, Config, EntryId, EntryKind, LogIndex, Membership, Message, Node, NodeId, Output,
+    ReadId, RejectedMessage, RoleName, Stored, Term, Tick, Write, WriteId,
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -45,6 +48,8 @@ pub enum Happening {
     Rejected(u64, RejectedMessage),
     /// The disk of a node finished a write.
     Synced(u64, WriteId),
+    /// A disk answered a question for a chunk of a snapshot, or could not.
+    ReadsSnapshot(u64, ChunkRequest, bool),
     /// A node may answer a read now, with what is applied.
     Answers(u64, ReadId, LogIndex),
     /// A node looks different than before.
@@ -69,6 +74,7 @@ pub struct Host {
     /// Writes that were handed out and are not durable yet.
     pub pending: VecDeque<Write>,
     pub applied: Vec<(EntryId, Vec<u8>)>,
+    pub shelf: Shelf,
     /// The disk finishes a write only when the test says so.
     pub slow_disk: bool,
     pub now: u64,
@@ -88,11 +94,11 @@ impl Lab {
         Self::with_outsiders(size, 0, config)
     }
 
-    /// The same, and nodes after them that know the founders without being members.
+    /// The same, and nodes after them that wait to be added.
     pub fn with_outsiders(size: u64, outsiders: u64, config: &Config) -> Self {
         let founders = Membership::of_voters(1..=size).unwrap();
         let host = |id| {
-            let stored = Stored::found(identity(id), founders.clone());
+            let stored = first_start(&founders, id);
             let mut node = Node::new(config.clone(), stored, LogIndex(0)).unwrap();
             node.tick(Tick(0));
             Host {
@@ -101,6 +107,7 @@ impl Lab {
                 disk: Vec::new(),
                 pending: VecDeque::new(),
                 applied: Vec::new(),
+                shelf: Shelf::default(),
                 slow_disk: false,
                 now: 0,
             }
@@ -173,8 +180,10 @@ impl Lab {
                     let applied = self.node(id).applied_index();
                     self.account.push(Happening::Answers(id, read, applied));
                 }
-                Output::ReadFailed { .. } | Output::ProposalsLost { .. } => {}
-                Output::Event(_) | Output::Halted(_) => {}
+                Output::Restore(meta) => self.restore(id, &meta),
+                Output::ReadSnapshot(request) => self.read_snapshot(id, request),
+                Output::ReadFailed { .. } | Output::Event(_) | Output::Halted(_) => {}
+                Output::ProposalsLost { .. } | Output::ProposalsUnknown { .. } => {}
                 other => panic!("unexpected {other:?}"),
             }
         }
@@ -191,6 +200,7 @@ impl Lab {
             let record = write.encode();
             let (decoded, _) = Write::decode(&record.into()).unwrap();
             assert_eq!(decoded, write);
+            self.host(id).shelf.stored(&write);
             self.host(id).disk.push(write);
         }
         if let Some(last) = last {
@@ -262,7 +272,10 @@ impl Lab {
         let host = self.host(id);
         host.node = None;
         let keep = keep.min(host.pending.len());
-        host.disk.extend(host.pending.drain(..keep));
+        for write in host.pending.drain(..keep) {
+            host.shelf.stored(&write);
+            host.disk.push(write);
+        }
         host.pending.clear();
         host.applied.clear();
     }
@@ -272,7 +285,7 @@ impl Lab {
         let host = self.host(id);
         let mut stored = fold(&host.disk);
         if stored.is_empty() {
-            stored = Stored::found(identity(id), self.founders.clone());
+            stored = first_start(&self.founders, id);
         }
         let host = self.host(id);
         let mut node = Node::new(host.config.clone(), stored, LogIndex(applied)).unwrap();
@@ -329,6 +342,14 @@ impl Lab {
     }
 }
 
+/// Founders found the group; others wait to be added.
+fn first_start(founders: &Membership, id: u64) -> Stored {
+    match founders.member(NodeId(id)) {
+        Some(_) => Stored::found(identity(id), founders.clone()),
+        None => Stored::join(identity(id)),
+    }
+}
+
 fn fold_all<'a>(writes: impl Iterator<Item = &'a Write>) -> Stored {
     let mut stored = Stored::empty();
     for write in writes {
@@ -339,10 +360,10 @@ fn fold_all<'a>(writes: impl Iterator<Item = &'a Write>) -> Stored {
 
 fn entries_of(stored: &Stored) -> Vec<LogEntry> {
     let one = |index| {
-        let entry = stored.entry(LogIndex(index)).unwrap();
-        LogEntry { id: entry.id, kind: entry.kind, payload: entry.payload.to_vec() }
+        let entry = stored.entry(LogIndex(index))?;
+        Some(LogEntry { id: entry.id, kind: entry.kind, payload: entry.payload.to_vec() })
     };
-    (1..=stored.last().index.0).map(one).collect()
+    (1..=stored.last().index.0).filter_map(one).collect()
 }
 
 /// A message that nobody sent.

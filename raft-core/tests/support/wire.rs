@@ -88,7 +88,7 @@ pub fn every_body(entries: &Entries) -> Vec<Body> {
             session: 2,
             snapshot: snapshot_id(),
             received: 5,
-            done: true,
+            again: true,
         })),
         Body::ReadIndex(ReadIndex { incarnation: 4, token: 6 }),
         Body::ReadIndexReply(ReadIndexReply { incarnation: 4, token: 6, index: Some(index) }),

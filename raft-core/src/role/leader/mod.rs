@@ -2,6 +2,7 @@
 
 mod membership;
 mod reads;
+mod snapshots;
 mod transfer;
 
 use alloc::vec::Vec;
@@ -13,8 +14,8 @@ use transfer::Transfer;
 
 use crate::entries::{Entries, EntryKind};
 use crate::error::{Refused, RejectedMessage};
-use crate::message::{AppendOutcome, AppendReply, HeartbeatReply, Message};
-use crate::output::{Event, StepDownReason};
+use crate::message::{AppendOutcome, AppendReply, HeartbeatReply};
+use crate::output::{Event, Output, StepDownReason};
 use crate::quorum::{Votes, has_quorum, reached_by_majority};
 use crate::replication::Peer;
 use crate::shared::{Shared, count};
@@ -99,6 +100,7 @@ impl Leader {
             }
         }
         if now >= self.heartbeat_at {
+            self.tend_snapshots(shared, now);
             self.begin_round(shared, now);
             self.confirm_reads(shared, self.rounds.token());
         }
@@ -169,7 +171,7 @@ impl Leader {
         from: NodeId,
         reply: AppendReply,
     ) -> Result<(), RejectedMessage> {
-        let last = shared.log.last_index();
+        let (base, last) = (shared.log.base().id.index, shared.log.last_index());
         let Some((at, peer)) = self.peer(from) else {
             count(&mut shared.counters.not_member);
             return Ok(());
@@ -186,7 +188,7 @@ impl Leader {
         }
         match reply.outcome {
             AppendOutcome::Success { matched } => {
-                if peer.succeeded(matched) && matched > shared.commit {
+                if peer.succeeded(matched, base) && matched > shared.commit {
                     self.advance_commit(shared, matched);
                 }
             }
@@ -283,22 +285,22 @@ impl Leader {
     pub(crate) fn has_message(&self, shared: &Shared) -> bool {
         self.rounds.is_wanted()
             || self.has_timeout_now(shared)
-            || self.peers.iter().skip(self.cursor).any(|peer| peer.has_message(shared))
+            || self.peers.iter().skip(self.cursor).any(|peer| peer.has_output(shared))
     }
 
     /// The next append, heartbeat or commit notice: all free to leave before the own disk is done.
-    pub(crate) fn poll(&mut self, shared: &mut Shared) -> Option<Message> {
+    pub(crate) fn poll(&mut self, shared: &mut Shared) -> Option<Output> {
         if self.rounds.is_wanted() {
             self.begin_round(shared, shared.now.unwrap_or_default());
             self.confirm_reads(shared, self.rounds.token());
         }
         while let Some(peer) = self.peers.get_mut(self.cursor) {
-            if let Some(message) = peer.next_message(shared, self.rounds.token()) {
-                return Some(message);
+            if let Some(output) = peer.next_output(shared, self.rounds.token()) {
+                return Some(output);
             }
             self.cursor = self.cursor.saturating_add(1);
         }
-        self.timeout_now(shared)
+        self.timeout_now(shared).map(Output::Send)
     }
 
     pub(crate) fn status(&self) -> Vec<PeerStatus> {

@@ -1,0 +1,188 @@
+//! Snapshots (Raft 7; thesis 5): which one is durable here, which one is being received, and what
+//! the log may lose because of them.
+//!
+//! The core makes the names and metas; the bytes are the caller's.
+
+mod incoming;
+mod shipment;
+
+use alloc::boxed::Box;
+use core::fmt;
+use xxhash_rust::xxh3::Xxh3;
+
+pub(crate) use incoming::{Incoming, Outcome};
+pub(crate) use shipment::Shipment;
+
+use crate::log::Point;
+use crate::message::SnapshotPiece;
+use crate::output::SnapshotMeta;
+use crate::types::{ChunkId, EntryId, Incarnation, LogIndex, NodeId, SnapshotId};
+
+/// The snapshots of this node.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshots {
+    /// The newest one that survives a crash; the founding of the group at first.
+    newest: Box<SnapshotMeta>,
+    /// The newest one that was taken here or received, durable or not.
+    latest: LogIndex,
+    /// Received and whole: the state machine is to be replaced by it.
+    restore: Option<Box<SnapshotMeta>>,
+    /// Until this much is applied, the caller may still read a snapshot it was told to restore.
+    restoring: LogIndex,
+    incoming: Option<Box<Incoming>>,
+    /// Older ones than the newest may still be stored.
+    release_due: bool,
+    taken: u64,
+    transfers: u64,
+    requests: u64,
+}
+
+impl Snapshots {
+    /// A node that starts from this snapshot, and has applied so much.
+    pub(crate) fn new(newest: SnapshotMeta, applied: LogIndex) -> Self {
+        let index = newest.id.index;
+        let restore = (index > applied).then(|| Box::new(newest.clone()));
+        Self {
+            newest: newest.into(),
+            latest: index,
+            restore,
+            restoring: index,
+            incoming: None,
+            release_due: index > LogIndex(0),
+            taken: 0,
+            transfers: 0,
+            requests: 0,
+        }
+    }
+
+    /// The newest one that survives a crash; the founding of the group at first.
+    pub(crate) const fn newest(&self) -> &SnapshotMeta {
+        &self.newest
+    }
+
+    /// The newest one that was taken here or received, durable or not.
+    pub(crate) const fn latest(&self) -> LogIndex {
+        self.latest
+    }
+
+    /// The name of the next snapshot taken here.
+    pub(crate) fn name(&mut self, at: EntryId, maker: NodeId, life: Incarnation) -> SnapshotId {
+        self.taken = self.taken.saturating_add(1);
+        self.latest = at.index;
+        let EntryId { term, index } = at;
+        SnapshotId { index, term, maker, incarnation: life, counter: self.taken }
+    }
+
+    /// A name for a request of a chunk.
+    pub(crate) const fn next_request(&mut self, incarnation: Incarnation) -> ChunkId {
+        self.requests = self.requests.saturating_add(1);
+        ChunkId { incarnation, sequence: self.requests }
+    }
+
+    /// Whether such a request was ever made, in this life or an earlier one.
+    pub(crate) fn was_requested(&self, id: ChunkId, incarnation: Incarnation) -> bool {
+        let now = id.incarnation == incarnation && (1..=self.requests).contains(&id.sequence);
+        id.incarnation < incarnation || now
+    }
+
+    /// Takes a piece of a snapshot; what belongs to another one is begun anew.
+    pub(crate) fn accept(&mut self, piece: &SnapshotPiece, max_queued: usize) -> Outcome {
+        let same =
+            |incoming: &Incoming| incoming.is_of(piece.meta.id) || put_back!(PiecesOfTwoSnapshots);
+        if !self.incoming.as_deref().is_some_and(same) {
+            if piece.chunk.offset > 0 {
+                return Outcome::Gap { received: 0 };
+            }
+            self.transfers = self.transfers.saturating_add(1);
+            self.incoming = Some(Box::new(Incoming::new(self.transfers)));
+        }
+        let outcome = self.incoming.as_mut().map(|incoming| incoming.accept(piece, max_queued));
+        if outcome == Some(Outcome::Damaged) {
+            self.incoming = None;
+        }
+        outcome.unwrap_or(Outcome::Damaged)
+    }
+
+    /// The one that is being received.
+    pub(crate) fn incoming(&mut self) -> Option<&mut Incoming> {
+        self.incoming.as_deref_mut()
+    }
+
+    /// Stops to receive: what came so far is of no use any more.
+    pub(crate) fn stop_receiving(&mut self) {
+        self.incoming = None;
+    }
+
+    /// The received snapshot takes the place of log and state machine.
+    pub(crate) fn installed(&mut self, meta: &SnapshotMeta) {
+        self.incoming = None;
+        self.latest = meta.id.index;
+        if meta.id.index > LogIndex(0) {
+            self.restore = Some(Box::new(meta.clone()));
+        }
+    }
+
+    /// A snapshot survives a crash now.
+    pub(crate) fn became_durable(&mut self, meta: Box<SnapshotMeta>) {
+        self.newest = meta;
+        self.release_due = self.newest.id.index > LogIndex(0);
+    }
+
+    /// Whether the state machine waits for a snapshot; how far it will then be.
+    pub(crate) fn awaits(&self) -> Option<LogIndex> {
+        self.restore.as_ref().map(|meta| meta.id.index)
+    }
+
+    /// Hands out the snapshot that the state machine is to be replaced by.
+    pub(crate) fn take_restore(&mut self) -> Option<Box<SnapshotMeta>> {
+        let meta = self.restore.take()?;
+        self.restoring = meta.id.index;
+        Some(meta)
+    }
+
+    pub(crate) const fn is_release_due(&self) -> bool {
+        self.release_due
+    }
+
+    /// What may be deleted of older snapshots: nothing while one is restored, or shipped.
+    pub(crate) fn release(&mut self, applied: LogIndex, shipped: bool) -> Option<SnapshotId> {
+        let free = self.restore.is_none() && applied >= self.restoring && !shipped;
+        let due = self.release_due && free;
+        due.then(|| {
+            self.release_due = false;
+            self.newest.id
+        })
+    }
+}
+
+impl SnapshotMeta {
+    /// The last entry it contains, and where the hash chain goes on.
+    pub(crate) const fn point(&self) -> Point {
+        let id = EntryId { term: self.id.term, index: self.id.index };
+        Point { id, checksum: self.chain }
+    }
+}
+
+/// The running XXH3 of a snapshot's bytes.
+#[derive(Clone)]
+struct Digest(Xxh3);
+
+impl Digest {
+    fn new() -> Self {
+        Self(Xxh3::new())
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.digest()
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.get())
+    }
+}

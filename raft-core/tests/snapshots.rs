@@ -1,0 +1,70 @@
+//! Snapshots and compaction (Raft 7; thesis 5), with every step in the test's hand.
+
+mod support;
+
+use raftcore::{Config, LogIndex, PeerState};
+use support::lab::Lab;
+
+fn small() -> Config {
+    Config { max_chunk_bytes: 64, max_retained_bytes: 0, ..Config::default() }
+}
+
+fn led_by_1(size: u64, outsiders: u64) -> Lab {
+    let mut lab = Lab::with_outsiders(size, outsiders, &small());
+    lab.elect(1);
+    lab
+}
+
+fn peer_state(lab: &Lab, leader: u64, peer: u64) -> PeerState {
+    let peers = lab.node(leader).status().peers;
+    peers.into_iter().find(|other| other.id.0 == peer).unwrap().state
+}
+
+#[test]
+fn a_peer_that_lacks_what_the_log_begins_after_gets_the_snapshot() {
+    let mut lab = led_by_1(3, 0);
+    lab.network.cut_off(&[3], &[1, 2]);
+    for number in 0..40 {
+        lab.propose(1, &format!("entry number {number}"));
+    }
+    lab.settle();
+    assert_eq!(lab.snapshot(1), Ok(LogIndex(41)));
+    lab.settle();
+    assert_eq!(lab.log(1).len(), 0, "nothing is kept behind the snapshot");
+    lab.network.heal();
+    lab.propose(1, "after");
+    lab.run(10);
+    assert_eq!(peer_state(&lab, 1, 3), PeerState::Stream);
+    assert_eq!(lab.hosts[&3].applied, lab.hosts[&1].applied);
+    assert_eq!(lab.log(3), lab.log(1));
+}
+
+#[test]
+fn a_joining_node_learns_the_group_from_the_founding_or_a_snapshot() {
+    for compacted in [false, true] {
+        let mut lab = led_by_1(1, 1);
+        for number in 0..40 {
+            lab.propose(1, &format!("entry number {number}"));
+        }
+        lab.settle();
+        if compacted {
+            lab.snapshot(1).unwrap();
+            lab.settle();
+        }
+        let node = lab.node(1);
+        let change = raftcore::MembershipChange::add(
+            node.membership_index(),
+            node.membership(),
+            raftcore::Member::voter(raftcore::NodeId(2)),
+        );
+        lab.act(1, |node| node.propose_membership(change)).unwrap();
+        lab.run(20);
+        assert_eq!(lab.node(2).membership(), lab.node(1).membership());
+        assert_eq!(lab.hosts[&2].applied, lab.hosts[&1].applied);
+        for id in [1, 2] {
+            lab.restart(id);
+            lab.run(50);
+        }
+        assert_eq!(lab.hosts[&2].applied, lab.hosts[&1].applied);
+    }
+}
