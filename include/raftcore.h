@@ -298,6 +298,11 @@ typedef struct raftcore_config {
   // Reads under way; beyond it reads are refused with `RAFTCORE_STATUS_REFUSED_TOO_MANY_READS`.
   // Default 65,536.
   size_t max_reads;
+  // Largest piece of a snapshot in one message, in bytes. Default 256 KiB.
+  size_t max_chunk_bytes;
+  // Bytes of entries kept behind the newest snapshot for followers that lag; beyond it they are
+  // sent the snapshot. Default 64 MiB.
+  size_t max_retained_bytes;
   // A read that is not served by then fails, in ticks. Default 100.
   uint32_t read_ticks_max;
   // Largest difference between two nodes' clocks over an election timeout, in ticks, if lease
@@ -447,11 +452,14 @@ typedef struct raftcore_event {
 // `raftcore_node_applied` names an entry that was not handed out.
 #define RAFTCORE_STATUS_MISUSE_NOT_HANDED_OUT 122
 
-// This version does not do that yet.
-#define RAFTCORE_STATUS_MISUSE_UNSUPPORTED 123
+// `raftcore_node_snapshot_taken` names an entry that is not applied.
+#define RAFTCORE_STATUS_MISUSE_BEYOND_APPLIED 123
 
 // The node has halted and takes no completions.
 #define RAFTCORE_STATUS_MISUSE_HALTED 124
+
+// An answer is not what was asked for.
+#define RAFTCORE_STATUS_MISUSE_WRONG_ANSWER 125
 
 // Misuse of a kind newer than this list.
 #define RAFTCORE_STATUS_MISUSE_OTHER 199
@@ -489,8 +497,8 @@ typedef struct raftcore_event {
 // The message confirms entries that this leader never sent.
 #define RAFTCORE_STATUS_REJECTED_BEYOND_LOG 210
 
-// This version does not handle the kind of message yet.
-#define RAFTCORE_STATUS_REJECTED_UNSUPPORTED 211
+// A piece of a snapshot that cannot be.
+#define RAFTCORE_STATUS_REJECTED_SNAPSHOT 211
 
 // The node has halted and takes no messages.
 #define RAFTCORE_STATUS_REJECTED_HALTED 212
@@ -522,9 +530,6 @@ typedef struct raftcore_event {
 // A leader is alive; its followers stick to it (thesis 6.2).
 #define RAFTCORE_STATUS_REFUSED_LEADER_ALIVE 307
 
-// This version does not do that yet.
-#define RAFTCORE_STATUS_REFUSED_UNSUPPORTED 308
-
 // The node has halted.
 #define RAFTCORE_STATUS_REFUSED_HALTED 309
 
@@ -549,14 +554,8 @@ typedef struct raftcore_event {
 // The state machine holds more than the log ever did.
 #define RAFTCORE_STATUS_START_APPLIED_BEYOND_LOG 402
 
-// The state machine holds less than the log can give.
-#define RAFTCORE_STATUS_START_APPLIED_BELOW_SNAPSHOT 403
-
 // The number of starts is used up.
 #define RAFTCORE_STATUS_START_OUT_OF_RANGE 404
-
-// This version does not start that yet.
-#define RAFTCORE_STATUS_START_UNSUPPORTED 405
 
 // The founding membership cannot be.
 #define RAFTCORE_STATUS_START_MEMBERSHIP 406
@@ -585,8 +584,8 @@ typedef struct raftcore_event {
 // Entries came before any membership was known.
 #define RAFTCORE_STATUS_STORED_NO_MEMBERSHIP 506
 
-// The write holds something this version does not know.
-#define RAFTCORE_STATUS_STORED_UNSUPPORTED 507
+// A snapshot is older than one before, or does not fit the log.
+#define RAFTCORE_STATUS_STORED_SNAPSHOT 507
 
 // An entry's term is newer than the term its write was made in.
 #define RAFTCORE_STATUS_STORED_ENTRY_FROM_FUTURE 508
@@ -830,8 +829,8 @@ raftcore_status raftcore_node_applied(struct raftcore_node *node, uint64_t index
 
 // A snapshot of the state machine at `index` was taken and its bytes are durable.
 //
-// Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_MISUSE_*`; in this
-// version always `RAFTCORE_STATUS_MISUSE_UNSUPPORTED` or `RAFTCORE_STATUS_MISUSE_HALTED`.
+// Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_MISUSE_BEYOND_APPLIED`,
+// `RAFTCORE_STATUS_MISUSE_HALTED`.
 raftcore_status raftcore_node_snapshot_taken(struct raftcore_node *node, uint64_t index);
 
 // A write failed. Never retry a failed sync: the node halts; free it and start it from disk.
@@ -1043,7 +1042,7 @@ raftcore_status raftcore_stored_found_members(uint64_t group,
                                               struct raftcore_stored **out_stored);
 
 // The first start of a node that is given nothing, not even the founders; its storage must be
-// empty. This version starts no node from it: `RAFTCORE_STATUS_START_UNSUPPORTED`.
+// empty.
 //
 // `*out_stored` is owned by the caller until `raftcore_stored_free`.
 //

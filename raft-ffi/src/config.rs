@@ -58,6 +58,11 @@ pub struct raftcore_config {
     /// Reads under way; beyond it reads are refused with `RAFTCORE_STATUS_REFUSED_TOO_MANY_READS`.
     /// Default 65,536.
     pub max_reads: usize,
+    /// Largest piece of a snapshot in one message, in bytes. Default 256 KiB.
+    pub max_chunk_bytes: usize,
+    /// Bytes of entries kept behind the newest snapshot for followers that lag; beyond it they are
+    /// sent the snapshot. Default 64 MiB.
+    pub max_retained_bytes: usize,
     /// A read that is not served by then fails, in ticks. Default 100.
     pub read_ticks_max: u32,
     /// Largest difference between two nodes' clocks over an election timeout, in ticks, if lease
@@ -93,6 +98,8 @@ impl From<Config> for raftcore_config {
             max_undurable_bytes: config.max_undurable_bytes,
             max_writes_in_flight: config.max_writes_in_flight,
             window_bytes: config.window_bytes,
+            max_chunk_bytes: config.max_chunk_bytes,
+            max_retained_bytes: config.max_retained_bytes,
             max_reads: config.max_reads,
             read_ticks_max: config.read_ticks_max,
             lease_drift_ticks: config.lease_drift_ticks.unwrap_or(RAFTCORE_NO_LEASES),
@@ -124,6 +131,8 @@ impl raftcore_config {
             max_undurable_bytes: self.max_undurable_bytes,
             max_writes_in_flight: self.max_writes_in_flight,
             window_bytes: self.window_bytes,
+            max_chunk_bytes: self.max_chunk_bytes,
+            max_retained_bytes: self.max_retained_bytes,
             max_reads: self.max_reads,
             read_ticks_max: self.read_ticks_max,
             lease_drift_ticks: Some(self.lease_drift_ticks)

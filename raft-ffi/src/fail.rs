@@ -43,7 +43,8 @@ const fn misuse(error: &Misuse) -> raftcore_status {
         Misuse::UnknownWrite { .. } => RAFTCORE_STATUS_MISUSE_UNKNOWN_WRITE,
         Misuse::UnknownRequest => RAFTCORE_STATUS_MISUSE_UNKNOWN_REQUEST,
         Misuse::NotHandedOut { .. } => RAFTCORE_STATUS_MISUSE_NOT_HANDED_OUT,
-        Misuse::Unsupported { .. } => RAFTCORE_STATUS_MISUSE_UNSUPPORTED,
+        Misuse::BeyondApplied { .. } => RAFTCORE_STATUS_MISUSE_BEYOND_APPLIED,
+        Misuse::WrongAnswer => RAFTCORE_STATUS_MISUSE_WRONG_ANSWER,
         Misuse::Halted { .. } => RAFTCORE_STATUS_MISUSE_HALTED,
         _ => RAFTCORE_STATUS_MISUSE_OTHER,
     }
@@ -63,7 +64,7 @@ const fn rejected(error: &RejectedMessage) -> raftcore_status {
         }
         RejectedMessage::Diverged { .. } => RAFTCORE_STATUS_REJECTED_DIVERGED,
         RejectedMessage::BeyondLog { .. } => RAFTCORE_STATUS_REJECTED_BEYOND_LOG,
-        RejectedMessage::Unsupported { .. } => RAFTCORE_STATUS_REJECTED_UNSUPPORTED,
+        RejectedMessage::Snapshot { .. } => RAFTCORE_STATUS_REJECTED_SNAPSHOT,
         RejectedMessage::Halted { .. } => RAFTCORE_STATUS_REJECTED_HALTED,
         _ => RAFTCORE_STATUS_REJECTED_OTHER,
     }
@@ -82,7 +83,6 @@ const fn refused(error: &Refused) -> raftcore_status {
         Refused::NotVoter { .. } => RAFTCORE_STATUS_REFUSED_NOT_VOTER,
         Refused::MayNotCampaign => RAFTCORE_STATUS_REFUSED_MAY_NOT_CAMPAIGN,
         Refused::LeaderAlive { .. } => RAFTCORE_STATUS_REFUSED_LEADER_ALIVE,
-        Refused::Unsupported { .. } => RAFTCORE_STATUS_REFUSED_UNSUPPORTED,
         Refused::Halted { .. } => RAFTCORE_STATUS_REFUSED_HALTED,
         _ => RAFTCORE_STATUS_REFUSED_OTHER,
     }
@@ -94,8 +94,6 @@ const fn start(error: &StartError) -> raftcore_status {
         StartError::Membership(_) => RAFTCORE_STATUS_START_MEMBERSHIP,
         StartError::NothingStored => RAFTCORE_STATUS_START_NOTHING_STORED,
         StartError::AppliedBeyondLog { .. } => RAFTCORE_STATUS_START_APPLIED_BEYOND_LOG,
-        StartError::AppliedBelowSnapshot { .. } => RAFTCORE_STATUS_START_APPLIED_BELOW_SNAPSHOT,
-        StartError::Unsupported { .. } => RAFTCORE_STATUS_START_UNSUPPORTED,
         StartError::OutOfRange => RAFTCORE_STATUS_START_OUT_OF_RANGE,
         _ => RAFTCORE_STATUS_START_OTHER,
     }
@@ -111,7 +109,7 @@ const fn stored(error: &StoredError) -> raftcore_status {
         StoredError::OutsideLog { .. } => RAFTCORE_STATUS_STORED_OUTSIDE_LOG,
         StoredError::EntryFromFuture { .. } => RAFTCORE_STATUS_STORED_ENTRY_FROM_FUTURE,
         StoredError::NoMembership => RAFTCORE_STATUS_STORED_NO_MEMBERSHIP,
-        StoredError::Unsupported { .. } => RAFTCORE_STATUS_STORED_UNSUPPORTED,
+        StoredError::Snapshot { .. } => RAFTCORE_STATUS_STORED_SNAPSHOT,
         _ => RAFTCORE_STATUS_STORED_OTHER,
     }
 }

@@ -282,8 +282,8 @@ pub unsafe extern "C" fn raftcore_node_applied(
 
 /// A snapshot of the state machine at `index` was taken and its bytes are durable.
 ///
-/// Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_MISUSE_*`; in this
-/// version always `RAFTCORE_STATUS_MISUSE_UNSUPPORTED` or `RAFTCORE_STATUS_MISUSE_HALTED`.
+/// Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_MISUSE_BEYOND_APPLIED`,
+/// `RAFTCORE_STATUS_MISUSE_HALTED`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn raftcore_node_snapshot_taken(
     node: *mut raftcore_node,

@@ -51,10 +51,12 @@ pub const RAFTCORE_STATUS_MISUSE_UNKNOWN_WRITE: raftcore_status = 120;
 pub const RAFTCORE_STATUS_MISUSE_UNKNOWN_REQUEST: raftcore_status = 121;
 /// `raftcore_node_applied` names an entry that was not handed out.
 pub const RAFTCORE_STATUS_MISUSE_NOT_HANDED_OUT: raftcore_status = 122;
-/// This version does not do that yet.
-pub const RAFTCORE_STATUS_MISUSE_UNSUPPORTED: raftcore_status = 123;
+/// `raftcore_node_snapshot_taken` names an entry that is not applied.
+pub const RAFTCORE_STATUS_MISUSE_BEYOND_APPLIED: raftcore_status = 123;
 /// The node has halted and takes no completions.
 pub const RAFTCORE_STATUS_MISUSE_HALTED: raftcore_status = 124;
+/// An answer is not what was asked for.
+pub const RAFTCORE_STATUS_MISUSE_WRONG_ANSWER: raftcore_status = 125;
 /// Misuse of a kind newer than this list.
 pub const RAFTCORE_STATUS_MISUSE_OTHER: raftcore_status = 199;
 
@@ -80,8 +82,8 @@ pub const RAFTCORE_STATUS_REJECTED_CONTRADICTS_COMMITTED: raftcore_status = 208;
 pub const RAFTCORE_STATUS_REJECTED_DIVERGED: raftcore_status = 209;
 /// The message confirms entries that this leader never sent.
 pub const RAFTCORE_STATUS_REJECTED_BEYOND_LOG: raftcore_status = 210;
-/// This version does not handle the kind of message yet.
-pub const RAFTCORE_STATUS_REJECTED_UNSUPPORTED: raftcore_status = 211;
+/// A piece of a snapshot that cannot be.
+pub const RAFTCORE_STATUS_REJECTED_SNAPSHOT: raftcore_status = 211;
 /// The node has halted and takes no messages.
 pub const RAFTCORE_STATUS_REJECTED_HALTED: raftcore_status = 212;
 /// Rejected for a reason newer than this list.
@@ -103,8 +105,6 @@ pub const RAFTCORE_STATUS_REFUSED_MEMBERSHIP: raftcore_status = 305;
 pub const RAFTCORE_STATUS_REFUSED_MAY_NOT_CAMPAIGN: raftcore_status = 306;
 /// A leader is alive; its followers stick to it (thesis 6.2).
 pub const RAFTCORE_STATUS_REFUSED_LEADER_ALIVE: raftcore_status = 307;
-/// This version does not do that yet.
-pub const RAFTCORE_STATUS_REFUSED_UNSUPPORTED: raftcore_status = 308;
 /// The node has halted.
 pub const RAFTCORE_STATUS_REFUSED_HALTED: raftcore_status = 309;
 /// Too many reads are under way; try again when some have ended.
@@ -122,12 +122,8 @@ pub const RAFTCORE_STATUS_START_CONFIG: raftcore_status = 400;
 pub const RAFTCORE_STATUS_START_NOTHING_STORED: raftcore_status = 401;
 /// The state machine holds more than the log ever did.
 pub const RAFTCORE_STATUS_START_APPLIED_BEYOND_LOG: raftcore_status = 402;
-/// The state machine holds less than the log can give.
-pub const RAFTCORE_STATUS_START_APPLIED_BELOW_SNAPSHOT: raftcore_status = 403;
 /// The number of starts is used up.
 pub const RAFTCORE_STATUS_START_OUT_OF_RANGE: raftcore_status = 404;
-/// This version does not start that yet.
-pub const RAFTCORE_STATUS_START_UNSUPPORTED: raftcore_status = 405;
 /// The founding membership cannot be.
 pub const RAFTCORE_STATUS_START_MEMBERSHIP: raftcore_status = 406;
 /// No start for a reason newer than this list.
@@ -147,8 +143,8 @@ pub const RAFTCORE_STATUS_STORED_ENTRIES: raftcore_status = 504;
 pub const RAFTCORE_STATUS_STORED_OUTSIDE_LOG: raftcore_status = 505;
 /// Entries came before any membership was known.
 pub const RAFTCORE_STATUS_STORED_NO_MEMBERSHIP: raftcore_status = 506;
-/// The write holds something this version does not know.
-pub const RAFTCORE_STATUS_STORED_UNSUPPORTED: raftcore_status = 507;
+/// A snapshot is older than one before, or does not fit the log.
+pub const RAFTCORE_STATUS_STORED_SNAPSHOT: raftcore_status = 507;
 /// An entry's term is newer than the term its write was made in.
 pub const RAFTCORE_STATUS_STORED_ENTRY_FROM_FUTURE: raftcore_status = 508;
 /// Stored writes do not fit for a reason newer than this list.
@@ -235,8 +231,9 @@ const TEXTS: &[(raftcore_status, &CStr)] = &[
     (RAFTCORE_STATUS_MISUSE_UNKNOWN_WRITE, c"the write was never handed out"),
     (RAFTCORE_STATUS_MISUSE_UNKNOWN_REQUEST, c"the request was never made"),
     (RAFTCORE_STATUS_MISUSE_NOT_HANDED_OUT, c"the entry was not handed out for apply"),
-    (RAFTCORE_STATUS_MISUSE_UNSUPPORTED, c"not supported yet"),
+    (RAFTCORE_STATUS_MISUSE_BEYOND_APPLIED, c"a snapshot of what is not applied"),
     (RAFTCORE_STATUS_MISUSE_HALTED, c"the node has halted"),
+    (RAFTCORE_STATUS_MISUSE_WRONG_ANSWER, c"the answer does not fit the request"),
     (RAFTCORE_STATUS_MISUSE_OTHER, c"misuse"),
     (RAFTCORE_STATUS_REJECTED_WRONG_GROUP, c"message of another group"),
     (RAFTCORE_STATUS_REJECTED_WRONG_NODE, c"message for another node"),
@@ -249,7 +246,7 @@ const TEXTS: &[(raftcore_status, &CStr)] = &[
     (RAFTCORE_STATUS_REJECTED_CONTRADICTS_COMMITTED, c"contradicts a committed entry"),
     (RAFTCORE_STATUS_REJECTED_DIVERGED, c"same term and index, other content"),
     (RAFTCORE_STATUS_REJECTED_BEYOND_LOG, c"confirms entries that were never sent"),
-    (RAFTCORE_STATUS_REJECTED_UNSUPPORTED, c"message of a kind not supported yet"),
+    (RAFTCORE_STATUS_REJECTED_SNAPSHOT, c"impossible piece of a snapshot"),
     (RAFTCORE_STATUS_REJECTED_HALTED, c"the node has halted"),
     (RAFTCORE_STATUS_REJECTED_OTHER, c"rejected message"),
     (RAFTCORE_STATUS_REFUSED_NOT_LEADER, c"not the leader"),
@@ -260,7 +257,6 @@ const TEXTS: &[(raftcore_status, &CStr)] = &[
     (RAFTCORE_STATUS_REFUSED_MEMBERSHIP, c"the membership cannot be"),
     (RAFTCORE_STATUS_REFUSED_MAY_NOT_CAMPAIGN, c"this node may not campaign now"),
     (RAFTCORE_STATUS_REFUSED_LEADER_ALIVE, c"a leader is alive"),
-    (RAFTCORE_STATUS_REFUSED_UNSUPPORTED, c"not supported yet"),
     (RAFTCORE_STATUS_REFUSED_HALTED, c"the node has halted"),
     (RAFTCORE_STATUS_REFUSED_TOO_MANY_READS, c"too many reads are under way"),
     (RAFTCORE_STATUS_REFUSED_TRANSFER_IN_PROGRESS, c"leadership is being handed over"),
@@ -269,9 +265,7 @@ const TEXTS: &[(raftcore_status, &CStr)] = &[
     (RAFTCORE_STATUS_START_CONFIG, c"the configuration cannot work"),
     (RAFTCORE_STATUS_START_NOTHING_STORED, c"nothing is stored"),
     (RAFTCORE_STATUS_START_APPLIED_BEYOND_LOG, c"applied is beyond the log"),
-    (RAFTCORE_STATUS_START_APPLIED_BELOW_SNAPSHOT, c"applied is below the snapshot"),
     (RAFTCORE_STATUS_START_OUT_OF_RANGE, c"the incarnation cannot be raised"),
-    (RAFTCORE_STATUS_START_UNSUPPORTED, c"not supported yet"),
     (RAFTCORE_STATUS_START_MEMBERSHIP, c"the founding membership cannot be"),
     (RAFTCORE_STATUS_START_OTHER, c"the node cannot start"),
     (RAFTCORE_STATUS_STORED_FOREIGN_IDENTITY, c"write of another node"),
@@ -281,7 +275,7 @@ const TEXTS: &[(raftcore_status, &CStr)] = &[
     (RAFTCORE_STATUS_STORED_ENTRIES, c"damaged entries"),
     (RAFTCORE_STATUS_STORED_OUTSIDE_LOG, c"entry outside the log"),
     (RAFTCORE_STATUS_STORED_NO_MEMBERSHIP, c"entries before any membership"),
-    (RAFTCORE_STATUS_STORED_UNSUPPORTED, c"the write holds something unknown"),
+    (RAFTCORE_STATUS_STORED_SNAPSHOT, c"the snapshot does not fit"),
     (RAFTCORE_STATUS_STORED_ENTRY_FROM_FUTURE, c"an entry is newer than its write"),
     (RAFTCORE_STATUS_STORED_OTHER, c"stored writes do not fit"),
     (RAFTCORE_STATUS_DECODE_TRUNCATED, c"the bytes end too early"),

@@ -113,7 +113,7 @@ fn found(
 }
 
 /// The first start of a node that is given nothing, not even the founders; its storage must be
-/// empty. This version starts no node from it: `RAFTCORE_STATUS_START_UNSUPPORTED`.
+/// empty.
 ///
 /// `*out_stored` is owned by the caller until `raftcore_stored_free`.
 ///

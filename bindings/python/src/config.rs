@@ -48,5 +48,7 @@ config! {
     lease_drift_ticks: Option<u32>,
     disk_stall_ticks: u32,
     priority: u32,
+    max_chunk_bytes: usize,
+    max_retained_bytes: usize,
     window_bytes: usize,
 }

@@ -86,7 +86,6 @@ impl Raise for Refused {
             Self::LeaderAlive { leader } => {
                 exception(py, "LeaderAlive", (text, kind, leader.get()))
             }
-            Self::Unsupported { .. } => exception(py, "Unsupported", (text, kind)),
             Self::Halted { .. } => exception(py, "NodeHalted", (text, kind)),
             _ => exception(py, "Refused", (text, kind)),
         }

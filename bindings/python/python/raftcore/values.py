@@ -118,5 +118,10 @@ class Config:
     """A leader whose disk does not acknowledge a write for so long steps down, in ticks."""
     priority: int = 7
     """How eager this node is to lead, 0 to 7: each step below 7 waits longer before it runs."""
+    max_chunk_bytes: int = 256 << 10
+    """Largest piece of a snapshot in one message, in bytes."""
+    max_retained_bytes: int = 64 << 20
+    """Bytes of entries kept behind the newest snapshot for followers that lag; beyond it they are sent the
+    snapshot."""
     window_bytes: int = 64 << 20
     """Memory for recent log entries, in bytes."""
