@@ -1,6 +1,7 @@
 //! Who gets a vote (Raft 5.2, 5.4.1; thesis 4.2.3, 9.6). Role-independent: every node votes.
 
 use crate::durability::Claim;
+use crate::log::Point;
 use crate::message::{Body, Message, PreVote, PreVoteReply, RequestVote, VoteReply};
 use crate::shared::{Shared, count};
 use crate::types::{NodeId, Term};
@@ -13,14 +14,18 @@ pub(crate) fn on_pre_vote(
     request: PreVote,
     leader_is_alive: bool,
 ) {
-    if leader_is_alive {
+    let differs = request.doubt.is_some_and(|(id, checksum)| {
+        let here = shared.log.point(id.index).filter(|here| here.id.index <= shared.commit);
+        here.is_some_and(|here| here != Point { id, checksum })
+    });
+    if leader_is_alive && !differs {
         return count(&mut shared.counters.leader_alive);
     }
-    if !shared.may_vote() {
+    if !shared.may_vote() && !differs {
         return count(&mut shared.counters.just_started);
     }
-    let granted = asked >= shared.term() && shared.is_up_to_date(request.last);
-    let body = Body::PreVoteReply(PreVoteReply { asked, granted });
+    let granted = !differs && asked >= shared.term() && shared.is_up_to_date(request.last);
+    let body = Body::PreVoteReply(PreVoteReply { asked, granted, differs });
     let message = shared.message(from, body);
     let claim = if granted { Claim::Nothing } else { Claim::Term(shared.term()) };
     shared.mail.post(message, claim);

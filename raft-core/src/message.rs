@@ -170,6 +170,8 @@ pub enum Body {
 pub struct PreVote {
     /// The last entry of the asker's log.
     pub last: EntryId,
+    /// An entry of the asker's log, and its checksum, that a leader has contradicted.
+    pub doubt: Option<(EntryId, Checksum)>,
 }
 
 #[doc(hidden)]
@@ -178,6 +180,8 @@ pub struct PreVoteReply {
     /// The asker's term when it asked.
     pub asked: Term,
     pub granted: bool,
+    /// The replier has committed something else in the place of the entry in doubt.
+    pub differs: bool,
 }
 
 #[doc(hidden)]

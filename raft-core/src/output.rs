@@ -204,16 +204,17 @@ pub enum ReadFailure {
 }
 
 /// Why a node stopped for good. Restart it from disk, or replace it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum HaltReason {
     /// `storage_failed` was called: a failed sync may not be retried.
     StorageFailed,
     /// Terms or indexes reached the end of their range.
     OutOfRange,
-    /// The log here contradicts what a quorum holds.
+    /// The log here contradicts what a quorum has committed, or, at a leader, what so many voters hold
+    /// that no quorum is left. Replace the node: its disk, or another's, has lied.
     Diverged {
-        /// The first entry that differs.
+        /// An entry that differs.
         at: EntryId,
     },
 }

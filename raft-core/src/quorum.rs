@@ -3,6 +3,9 @@
 use crate::membership::{MAX_VOTERS, Membership};
 use crate::types::{LogIndex, NodeId};
 
+/// Fewest peers on whose word a node halts: never on that of one alone.
+pub(crate) const WITNESSES_MIN: usize = 2;
+
 /// The smallest number of voters that is a majority of `voters`.
 pub(crate) const fn majority(voters: usize) -> usize {
     (voters / 2).saturating_add(1)

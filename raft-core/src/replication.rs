@@ -50,8 +50,10 @@ pub(crate) struct Peer {
     /// A heartbeat whose echo is awaited: its token, and `next` when it left. Its echo or that of a
     /// later one tells what was lost before; later heartbeats do not replace it, however slow echoes are.
     watch: Option<(u64, LogIndex)>,
-    /// The peer's log contradicts this one.
+    /// The peer's log contradicts this one, or it denies what it once confirmed.
     pub(crate) contradicts: bool,
+    /// It holds something else in the place of an entry here.
+    pub(crate) differs: bool,
     /// The snapshot it is sent, instead of entries.
     shipment: Option<Box<Shipment>>,
 }
@@ -95,6 +97,7 @@ impl Peer {
             beat_due: false,
             watch: None,
             contradicts: false,
+            differs: false,
             shipment: None,
         }
     }
@@ -232,6 +235,7 @@ impl Peer {
         }
         self.probe = None;
         self.contradicts = false;
+        self.differs = false;
         if self.next <= matched {
             self.next = matched.next();
         }

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 
 use crate::config::{Config, MAX_PRIORITY};
 use crate::durability::{Durability, Mail};
-use crate::log::Log;
+use crate::log::{Log, Point};
 use crate::membership::Memberships;
 use crate::message::{Body, Message};
 use crate::output::{Committed, Event, Output, SnapshotMeta};
@@ -48,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) reads: Reads,
     pub(crate) proposals: Proposals,
     pub(crate) snapshots: Snapshots,
+    /// An entry of this log that a leader has contradicted.
+    pub(crate) doubt: Option<Point>,
 }
 
 impl Shared {
@@ -102,9 +104,10 @@ impl Shared {
         self.memberships.may_run(self.me(), self.commit)
     }
 
-    /// How an election begins: with pre-votes, if they are on (thesis 9.6).
+    /// How an election begins: with pre-votes, if they are on (thesis 9.6), or if the others must be
+    /// asked about an entry in doubt.
     pub(crate) fn campaign(&self) -> Transition {
-        if self.config.pre_vote {
+        if self.config.pre_vote || self.doubt.is_some() {
             Transition::PreCampaign
         } else {
             Transition::Campaign { transfer: false }

@@ -76,7 +76,7 @@ fn corpus() -> (Vec<Node>, Vec<Message>) {
             fresh.sent.push(message);
         }
     }
-    let grant = raftcore::PreVoteReply { asked: Term(0), granted: true };
+    let grant = raftcore::PreVoteReply { asked: Term(0), granted: true, differs: false };
     fresh.node(1).receive(message(2, 1, 0, Body::PreVoteReply(grant))).unwrap();
     assert_eq!(fresh.node(1).role(), RoleName::Candidate);
     nodes.push(fresh.nodes[0].clone());

@@ -94,7 +94,7 @@ fn a_vote_of_a_stranger_does_not_count() {
     cluster.node(1).campaign().unwrap();
     drain(cluster.node(1));
     for stranger in 50..60 {
-        let grant = raftcore::PreVoteReply { asked: Term(0), granted: true };
+        let grant = raftcore::PreVoteReply { asked: Term(0), granted: true, differs: false };
         cluster.node(1).receive(message(stranger, 1, 0, Body::PreVoteReply(grant))).unwrap();
     }
     assert_eq!(cluster.node(1).role(), RoleName::PreCandidate);
@@ -272,7 +272,7 @@ fn a_pre_vote_request_is_never_adopted() {
     cluster.tick(8);
     cluster.cut_off = vec![1];
     cluster.tick(1);
-    let request = PreVote { last: entry_id(40, 99) };
+    let request = PreVote { last: entry_id(40, 99), doubt: None };
     cluster.node(3).receive(message(2, 3, 41, Body::PreVote(request))).unwrap();
     assert_eq!(cluster.node(3).term(), Term(1));
 }
@@ -283,7 +283,7 @@ fn a_log_tail_newer_than_the_candidate_is_rejected() {
     let body = Body::RequestVote(RequestVote { last: entry_id(5, 9), transfer: false });
     let error = rejects(cluster.node(3), message(2, 3, 5, body));
     assert!(matches!(error, RejectedMessage::Sequence { .. }));
-    let body = Body::PreVote(PreVote { last: entry_id(6, 9) });
+    let body = Body::PreVote(PreVote { last: entry_id(6, 9), doubt: None });
     let error = rejects(cluster.node(3), message(2, 3, 5, body));
     assert!(matches!(error, RejectedMessage::Sequence { .. }));
 }

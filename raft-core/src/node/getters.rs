@@ -118,7 +118,8 @@ impl Node {
     }
 
     /// A digest of the whole value but its counters, for model checkers and for checks of
-    /// repeatability: equal nodes behave equally.
+    /// repeatability: equal nodes behave equally. A doubt that a rejected message raised is a note
+    /// like the counters: it makes a node ask the others, and adopts nothing.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         struct Digest(xxhash_rust::xxh3::Xxh3);
@@ -141,6 +142,7 @@ impl Node {
         node.quiet = false;
         node.shared.counters = Counters::default();
         node.shared.mail.forget_merged();
+        node.shared.doubt = None;
         node
     }
 }

@@ -108,6 +108,7 @@ impl Node {
             reads: Default::default(),
             proposals: Default::default(),
             snapshots: Snapshots::new(meta, applied),
+            doubt: None,
         };
         let role = Role::Follower(Follower::default());
         Ok(Self { shared, role, halted: None, halt_reported: false, quiet: false })

@@ -24,7 +24,7 @@ impl Node {
     fn poll_busy(&mut self) -> Option<Output> {
         if let Some(reason) = &self.halted {
             let first = !core::mem::replace(&mut self.halt_reported, true);
-            return first.then(|| Output::Halted(reason.clone()));
+            return first.then(|| Output::Halted(*reason));
         }
         let shared = &mut self.shared;
         let output = match &mut self.role {

@@ -84,7 +84,7 @@ impl Node {
             (Body::PreVoteReply(reply), Role::Candidate(candidate))
                 if candidate.is_pre_vote() && reply.asked == term =>
             {
-                let transition = candidate.on_vote(shared, message.from, reply.granted);
+                let transition = candidate.on_pre_vote_reply(shared, message.from, *reply);
                 self.perform(transition);
             }
             (&Body::AppendReply(reply), Role::Leader(leader))
@@ -110,14 +110,16 @@ impl Node {
         }
     }
 
-    /// A log that contradicts this one is reported to its owner; the election timer runs on.
+    /// A log that contradicts this one is reported to its owner; the election timer runs on, and the
+    /// other voters are then asked which of the two is right.
     fn report_divergence(&mut self, message: &Message, error: RejectedMessage) -> RejectedMessage {
         let session = match &message.body {
             Body::Append(append) => append.session,
             Body::SnapshotChunk(piece) => piece.session,
             _ => return error,
         };
-        if let Some(outcome) = follower::divergence(&error, &self.shared.log) {
+        if let Some((at, outcome)) = follower::divergence(&error, &self.shared.log) {
+            self.shared.doubt = self.shared.doubt.or(at);
             follower::reply(&mut self.shared, message.from, session, outcome);
         }
         error
@@ -137,7 +139,10 @@ impl Node {
             }
             _ => {}
         }
-        if higher || (candidate && is_from_leader(&message.body)) {
+        // Who asks about an entry in doubt goes on asking, whatever signs of life the leader gives.
+        let doubts = self.shared.doubt.is_some()
+            && matches!(message.body, Body::Heartbeat(_) | Body::Commit(_));
+        if higher || (candidate && is_from_leader(&message.body) && !doubts) {
             let reason = StepDownReason::HigherTerm;
             self.perform(Transition::Follow { term, reason });
         }
@@ -165,7 +170,7 @@ impl Node {
             (&Body::PreVoteReply(reply), Role::Candidate(candidate))
                 if candidate.is_pre_vote() && reply.asked == shared.term() =>
             {
-                return Ok(candidate.on_vote(shared, from, reply.granted));
+                return Ok(candidate.on_pre_vote_reply(shared, from, reply));
             }
             (&Body::VoteReply(reply), Role::Candidate(candidate)) if !candidate.is_pre_vote() => {
                 return Ok(candidate.on_vote(shared, from, reply.granted));
@@ -188,7 +193,7 @@ impl Node {
                 follower.on_commit(shared, from, commit);
             }
             (&Body::AppendReply(reply), Role::Leader(leader)) => {
-                leader.on_append_reply(shared, from, reply)?;
+                return leader.on_append_reply(shared, from, reply);
             }
             (&Body::HeartbeatReply(reply), Role::Leader(leader)) => {
                 leader.on_heartbeat_reply(shared, from, reply)?;

@@ -26,6 +26,7 @@ impl Node {
                 Transition::PreCampaign => self.run(Candidate::new(true, false)),
                 Transition::Campaign { transfer } => self.campaign_in_next_term(transfer),
                 Transition::Lead => self.lead(),
+                Transition::Halt { reason } => return self.halt(reason),
             };
         }
     }

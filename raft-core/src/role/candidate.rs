@@ -3,9 +3,9 @@
 use alloc::vec::Vec;
 
 use super::Transition;
-use crate::message::{Body, Message, PreVote, RequestVote};
-use crate::output::StepDownReason;
-use crate::quorum::has_quorum;
+use crate::message::{Body, Message, PreVote, PreVoteReply, RequestVote};
+use crate::output::{HaltReason, StepDownReason};
+use crate::quorum::{WITNESSES_MIN, has_quorum};
 use crate::shared::Shared;
 use crate::types::{NodeId, Tick};
 
@@ -17,6 +17,8 @@ pub(crate) struct Candidate {
     transfer: bool,
     granted: Vec<NodeId>,
     refused: Vec<NodeId>,
+    /// Have committed something else in the place of the entry in doubt.
+    differ: Vec<NodeId>,
     /// How many nodes of the membership were asked, or skipped.
     asked: usize,
     /// When to try again; runs from when the requests leave.
@@ -30,6 +32,7 @@ impl Candidate {
             transfer,
             granted: Vec::new(),
             refused: Vec::new(),
+            differ: Vec::new(),
             asked: 0,
             deadline: None,
         }
@@ -39,10 +42,16 @@ impl Candidate {
         self.pre_vote
     }
 
-    pub(crate) fn on_tick(&mut self, shared: &Shared, now: Tick) -> Transition {
+    pub(crate) fn on_tick(&mut self, shared: &mut Shared, now: Tick) -> Transition {
         match self.deadline {
-            Some(deadline) if now >= deadline => shared.campaign(),
-            _ => Transition::Stay,
+            Some(deadline) if now < deadline => Transition::Stay,
+            // No quorum shares the doubt: what raised it may have been wrong.
+            Some(_) if shared.doubt.take().is_some() => {
+                let reason = StepDownReason::NoQuorum;
+                Transition::Follow { term: shared.term(), reason }
+            }
+            Some(_) => shared.campaign(),
+            None => Transition::Stay,
         }
     }
 
@@ -53,6 +62,27 @@ impl Candidate {
             votes.push(from);
         }
         self.count(shared)
+    }
+
+    /// Takes an answer to a pre-vote request. Once a quorum has committed another history, this
+    /// node's log is the wrong one.
+    pub(crate) fn on_pre_vote_reply(
+        &mut self,
+        shared: &Shared,
+        from: NodeId,
+        reply: PreVoteReply,
+    ) -> Transition {
+        if let Some(doubt) = shared.doubt.filter(|_| reply.differs)
+            && !self.differ.contains(&from)
+        {
+            self.differ.push(from);
+            let confirmed =
+                has_quorum(shared.memberships.current(), |id| self.differ.contains(&id));
+            if confirmed && self.differ.len() >= WITNESSES_MIN {
+                return Transition::Halt { reason: HaltReason::Diverged { at: doubt.id } };
+            }
+        }
+        self.on_vote(shared, from, reply.granted)
     }
 
     /// Counts the own vote once it is durable; a pre-vote needs no disk.
@@ -103,7 +133,8 @@ impl Candidate {
         }
         let last = shared.log.last().id;
         let body = if self.pre_vote {
-            Body::PreVote(PreVote { last })
+            let doubt = shared.doubt.map(|doubt| (doubt.id, doubt.checksum));
+            Body::PreVote(PreVote { last, doubt })
         } else {
             Body::RequestVote(RequestVote { last, transfer: self.transfer })
         };

@@ -181,13 +181,17 @@ fn refuse_contradiction(log: &Log, commit: LogIndex, id: EntryId) -> Result<(), 
 }
 
 /// The answer to an append that is refused because the logs contradict each other.
-pub(crate) fn divergence(error: &RejectedMessage, log: &Log) -> Option<AppendOutcome> {
+pub(crate) fn divergence(
+    error: &RejectedMessage,
+    log: &Log,
+) -> Option<(Option<Point>, AppendOutcome)> {
     let (RejectedMessage::Diverged { at } | RejectedMessage::ContradictsCommitted { at }) = *error
     else {
         return None;
     };
-    let checksum: Checksum = log.point(at.index).map_or(0, |point| point.checksum);
-    Some(AppendOutcome::Diverged { at, checksum })
+    let here = log.point(at.index);
+    let checksum: Checksum = here.map_or(0, |point| point.checksum);
+    Some((here, AppendOutcome::Diverged { at, checksum }))
 }
 
 impl Follower {
@@ -226,7 +230,9 @@ impl Follower {
             self.patience = shared.election_ticks();
         }
         self.heard = shared.now;
-        self.deadline = shared.after(self.patience);
+        if shared.doubt.is_none() {
+            self.deadline = shared.after(self.patience);
+        }
     }
 
     pub(crate) fn on_append(
@@ -263,6 +269,7 @@ impl Follower {
                     shared.truncate(end.id.index.next());
                 }
                 self.verified = self.verified.max(end.id.index);
+                shared.doubt = shared.doubt.filter(|doubt| doubt.id.index > end.id.index);
                 self.reply_due |= end.id.index <= shared.durability.stable();
                 self.adopt_commit(shared, append.commit);
             }

@@ -6,7 +6,7 @@ pub(crate) mod candidate;
 pub(crate) mod follower;
 pub(crate) mod leader;
 
-use crate::output::StepDownReason;
+use crate::output::{HaltReason, StepDownReason};
 use crate::status::RoleName;
 use crate::types::{Term, Tick};
 use candidate::Candidate;
@@ -39,6 +39,10 @@ pub(crate) enum Transition {
     },
     /// Lead the current term.
     Lead,
+    /// Refuse everything from now on.
+    Halt {
+        reason: HaltReason,
+    },
 }
 
 impl Role {

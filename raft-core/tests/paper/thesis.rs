@@ -7,7 +7,7 @@ use support::lab::Link;
 use support::wire::entry_id;
 
 fn pre_vote(from: u64, term: u64, last: EntryId) -> Message {
-    message(from, 1, term, Body::PreVote(PreVote { last }))
+    message(from, 1, term, Body::PreVote(PreVote { last, doubt: None }))
 }
 
 /// 9.6: who asks for pre-votes keeps its term and gives its vote to nobody.
@@ -32,7 +32,7 @@ fn a_majority_of_pre_votes_begins_the_election() {
         let mut node = lab.node(1).clone();
         for from in 2..2 + others_needed {
             assert_eq!(role_and_term(&node), (RoleName::PreCandidate, Term(0)));
-            let yes = PreVoteReply { asked: Term(0), granted: true };
+            let yes = PreVoteReply { asked: Term(0), granted: true, differs: false };
             node.receive(message(from, 1, 0, Body::PreVoteReply(yes))).unwrap();
         }
         assert_eq!(role_and_term(&node), (RoleName::Candidate, Term(1)), "{size}");
@@ -48,7 +48,7 @@ fn a_pre_vote_counts_only_for_the_term_it_was_asked_in() {
     lab.act(1, Node::campaign).unwrap();
     let mut node = lab.node(1).clone();
     speak(&mut node);
-    let late = PreVoteReply { asked: Term(3), granted: true };
+    let late = PreVoteReply { asked: Term(3), granted: true, differs: false };
     node.receive(message(2, 1, 4, Body::PreVoteReply(late))).unwrap();
     assert_eq!(node.role(), RoleName::PreCandidate);
 }
@@ -97,7 +97,7 @@ fn a_node_that_comes_back_does_not_depose_the_leader() {
 fn no_pre_vote_is_given_while_a_leader_is_alive() {
     let mut lab = led_by_1(3, &config());
     for id in [1, 2] {
-        let ask = message(3, id, 1, Body::PreVote(PreVote { last: entry_id(1, 1) }));
+        let ask = message(3, id, 1, Body::PreVote(PreVote { last: entry_id(1, 1), doubt: None }));
         lab.arrive(ask);
         lab.work(id);
         assert_eq!(lab.network.on(Link { from: id, to: 3 }).count(), 0);

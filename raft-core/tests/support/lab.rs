@@ -316,6 +316,13 @@ impl Lab {
         assert_eq!(self.node(id).role(), RoleName::Leader);
     }
 
+    /// The same, of a node that may halt as soon as it leads.
+    pub fn elect_against_doubt(&mut self, id: u64) {
+        self.act(id, Node::campaign).unwrap();
+        self.settle();
+        assert!(self.node(id).term() > Term(1));
+    }
+
     pub fn propose(&mut self, id: u64, payload: &str) -> EntryId {
         self.act(id, |node| node.propose(payload.as_bytes())).unwrap()
     }

@@ -70,8 +70,8 @@ pub fn every_body(entries: &Entries) -> Vec<Body> {
     let data = bytes::Bytes::from_static(b"bytes");
     let chunk = SnapshotChunk { snapshot: snapshot_id(), offset: 0, total: 5, data };
     vec![
-        Body::PreVote(PreVote { last }),
-        Body::PreVoteReply(PreVoteReply { asked: Term(4), granted: true }),
+        Body::PreVote(PreVote { last, doubt: None }),
+        Body::PreVoteReply(PreVoteReply { asked: Term(4), granted: true, differs: false }),
         Body::RequestVote(RequestVote { last, transfer: false }),
         Body::VoteReply(VoteReply { granted: true }),
         append(entry_id(0, 0), 0x0102_0304, 1, entries.clone()),

@@ -12,11 +12,11 @@ pub(crate) use membership::CatchUp;
 use reads::Rounds;
 use transfer::Transfer;
 
-use crate::entries::{Entries, EntryKind};
+use crate::entries::{Checksum, Entries, EntryKind};
 use crate::error::{Refused, RejectedMessage};
 use crate::message::{AppendOutcome, AppendReply, HeartbeatReply};
-use crate::output::{Event, Output, StepDownReason};
-use crate::quorum::{Votes, has_quorum, reached_by_majority};
+use crate::output::{Event, HaltReason, Output, StepDownReason};
+use crate::quorum::{Votes, WITNESSES_MIN, has_quorum, reached_by_majority};
 use crate::replication::Peer;
 use crate::shared::{Shared, count};
 use crate::status::PeerStatus;
@@ -170,11 +170,11 @@ impl Leader {
         shared: &mut Shared,
         from: NodeId,
         reply: AppendReply,
-    ) -> Result<(), RejectedMessage> {
+    ) -> Result<Transition, RejectedMessage> {
         let (base, last) = (shared.log.base().id.index, shared.log.last_index());
         let Some((at, peer)) = self.peer(from) else {
             count(&mut shared.counters.not_member);
-            return Ok(());
+            return Ok(Transition::Stay);
         };
         if let AppendOutcome::Success { matched } = reply.outcome
             && matched > last
@@ -184,7 +184,7 @@ impl Leader {
         peer.heard = !peer.contradicts;
         if !peer.is_current(reply.session) {
             count(&mut shared.counters.old_session);
-            return Ok(());
+            return Ok(Transition::Stay);
         }
         match reply.outcome {
             AppendOutcome::Success { matched } => {
@@ -198,14 +198,31 @@ impl Leader {
                 }
             }
             AppendOutcome::NotNow { verified } => peer.refused(verified.min(last)),
-            AppendOutcome::Diverged { at, .. } => {
+            AppendOutcome::Diverged { at, checksum } => {
+                if !differs(shared, at, checksum) {
+                    count(&mut shared.counters.unexpected_replies);
+                    return Ok(Transition::Stay);
+                }
                 peer.diverged();
+                peer.differs = true;
                 shared.notice(Event::Diverged { peer: from, at });
+                return Ok(self.judge(shared, at));
             }
             AppendOutcome::OldTerm => count(&mut shared.counters.unexpected_replies),
         }
         self.cursor = self.cursor.min(at);
-        Ok(())
+        Ok(Transition::Stay)
+    }
+
+    /// A leader contradicted by so many voters that no quorum is left has the wrong log.
+    fn judge(&self, shared: &Shared, at: EntryId) -> Transition {
+        let differ = || self.peers.iter().filter(|peer| peer.differs);
+        let agrees = |id| differ().all(|peer| peer.id != id);
+        let supported = has_quorum(shared.memberships.current(), agrees);
+        if supported || differ().count() < WITNESSES_MIN {
+            return Transition::Stay;
+        }
+        Transition::Halt { reason: HaltReason::Diverged { at } }
     }
 
     pub(crate) fn on_heartbeat_reply(
@@ -311,6 +328,13 @@ impl Leader {
         self.peers.shrink_to_fit();
         self.peers.iter_mut().for_each(Peer::trim);
     }
+}
+
+/// Whether this log holds something else in the place of a peer's entry.
+fn differs(shared: &Shared, at: EntryId, checksum: Checksum) -> bool {
+    let same_term = shared.log.term(at.index).map(|term| term == at.term);
+    let here = shared.log.point(at.index).map(|here| here.checksum == checksum);
+    same_term == Some(false) || (same_term == Some(true) && here == Some(false))
 }
 
 fn append(shared: &mut Shared, kind: EntryKind, payload: &[u8]) -> (EntryId, usize) {
