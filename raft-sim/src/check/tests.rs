@@ -327,7 +327,7 @@ fn every_other_message_waits_for_its_term() {
     let heartbeat = Heartbeat { session: 1, matched: LogIndex(0), commit: LogIndex(0), token: 1 };
     let heartbeat = said(2, 1, 2, Body::Heartbeat(heartbeat));
     breaks(checks.sends(1, &heartbeat, None), Property::MessageBehindDurability);
-    let asks = said(2, 1, 9, Body::PreVote(PreVote { last: id(0, 0) }));
+    let asks = said(2, 1, 9, Body::PreVote(PreVote { last: id(0, 0), doubt: None }));
     assert_eq!(checks.sends(1, &asks, None), Ok(()));
 }
 
