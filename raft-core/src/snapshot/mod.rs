@@ -150,7 +150,12 @@ impl Snapshots {
         let due = self.release_due && free;
         due.then(|| {
             self.release_due = false;
-            self.newest.id
+            // Appends have overtaken what is being received: its bytes go with the others.
+            let newest = self.newest.id;
+            let of_newer =
+                |incoming: &Incoming| incoming.progress().is_none_or(|(id, _)| id > newest);
+            self.incoming = self.incoming.take().filter(|incoming| of_newer(incoming));
+            newest
         })
     }
 }

@@ -117,7 +117,9 @@ impl Shipment {
     /// Takes a reply to a piece of this snapshot.
     pub(crate) fn on_reply(&mut self, reply: SnapshotReply, now: Tick, patience: u64) {
         let SnapshotReply { received, again, .. } = reply;
-        if again {
+        if received > self.meta.length {
+            // Nobody can have more than there is.
+        } else if again {
             // Each piece after a gap says so: once is enough.
             if received < self.next && (received != self.acked || now.since(self.since) >= patience)
             {
