@@ -71,8 +71,9 @@ pub struct Config {
     /// Bytes of entries kept behind the newest snapshot for followers that lag; beyond it they are
     /// sent the snapshot. Default 64 MiB.
     pub max_retained_bytes: usize,
-    /// Memory for recent log entries, in bytes. Bounds nothing yet: this version keeps all entries.
-    /// Default 64 MiB.
+    /// Memory for recent log entries, in bytes of capacity. Only durable entries leave it, in blocks
+    /// of up to 64 KiB, so it may be exceeded by what is not durable and one block. What it no longer
+    /// holds is asked back with `ReadLog`. Default 64 MiB.
     pub window_bytes: usize,
 }
 

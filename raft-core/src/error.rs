@@ -22,6 +22,14 @@ pub enum Misuse {
     /// A completion names a request that was never made.
     #[error("no such request was made")]
     UnknownRequest,
+    /// An answer holds other entries than were asked for.
+    #[error("entries {first} to {last} were not asked for")]
+    NotAsked {
+        /// The first of them.
+        first: LogIndex,
+        /// The last of them.
+        last: LogIndex,
+    },
     /// `applied` names an entry that was not handed out for `Apply`.
     #[error("entry {index} was not handed out for Apply; the last one was {handed_out}")]
     NotHandedOut {
@@ -264,6 +272,12 @@ pub enum StoredError {
     #[error("the snapshot at {index} does not fit the log or the snapshots before")]
     Snapshot {
         /// The last entry it contains.
+        index: LogIndex,
+    },
+    /// What is needed was given back by `trim`: fold again, and keep more.
+    #[error("entry {index} was trimmed away; fold again and keep more")]
+    Trimmed {
+        /// The entry.
         index: LogIndex,
     },
 }

@@ -92,6 +92,7 @@ mod entries;
 mod error;
 mod input;
 mod log;
+mod log_reads;
 mod membership;
 mod message;
 mod node;

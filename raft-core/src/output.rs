@@ -26,7 +26,7 @@ pub enum Output {
     Apply(Committed),
     /// Replace the state machine by this received, durable snapshot, all or nothing; then `applied`.
     Restore(Box<SnapshotMeta>),
-    /// Read entries the core no longer keeps in memory; answer with `log_read`.
+    /// Read durable entries that are no longer kept in memory; answer with `log_read`.
     ReadLog(LogRequest),
     /// Read a piece of a snapshot to ship; answer with `snapshot_chunk`.
     ReadSnapshot(ChunkRequest),
@@ -160,11 +160,13 @@ impl Committed {
 pub struct LogRequest {
     /// Its name.
     pub id: LogReadId,
-    /// The first entry wanted.
+    /// Where the answer must begin; nearly always one entry before what is needed, so that the chain
+    /// can be checked.
     pub first: LogIndex,
-    /// The last entry wanted; a shorter answer is legal.
+    /// The last entry wanted. A shorter answer is legal, but only one of two entries or more is of
+    /// use.
     pub last: LogIndex,
-    /// Give about this many bytes, but at least one entry.
+    /// Give about this many bytes after the first entry, and one entry more at least.
     pub max_bytes: usize,
 }
 
@@ -211,6 +213,13 @@ pub enum HaltReason {
     StorageFailed,
     /// Terms or indexes reached the end of their range.
     OutOfRange,
+    /// Storage gave back other entries than were made durable.
+    LogDamaged {
+        /// The first entry of the answer.
+        first: LogIndex,
+        /// The last one.
+        last: LogIndex,
+    },
     /// The log here contradicts what a quorum has committed, or, at a leader, what so many voters hold
     /// that no quorum is left. Replace the node: its disk, or another's, has lied.
     Diverged {

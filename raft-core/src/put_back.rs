@@ -39,12 +39,15 @@ pub enum PutBack {
     NewestMembershipInSnapshot,
     CompactedAppendedAgain,
     UnknownMeansLost,
+    EvictsUndurable,
+    OvertakenAnswerCounts,
+    ShortAnswerCountsAsWhole,
 }
 
 #[cfg(feature = "put-back")]
 impl PutBack {
     /// All of them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 33] = [
         Self::CommitOfEarlierTerms,
         Self::VoteBeforeDurable,
         Self::VoteForgottenOnRestart,
@@ -75,6 +78,9 @@ impl PutBack {
         Self::NewestMembershipInSnapshot,
         Self::CompactedAppendedAgain,
         Self::UnknownMeansLost,
+        Self::EvictsUndurable,
+        Self::OvertakenAnswerCounts,
+        Self::ShortAnswerCountsAsWhole,
     ];
 
     /// Puts this bug back in the whole process, or takes all out again.

@@ -8,7 +8,8 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use crate::input::{Chunk, Unavailable};
-use crate::log::Point;
+use crate::log::{Fetched, Point};
+use crate::log_reads::Reader;
 use crate::message::{Append, Body, Commit, Heartbeat, SnapshotReply};
 use crate::output::Output;
 use crate::quorum::Votes;
@@ -128,7 +129,8 @@ impl Peer {
                         || self.in_flight_bytes < config.max_in_flight_bytes)
             }
         };
-        if has_window && !self.paused {
+        let awaits = || shared.log_reads.awaits(Reader::Peer(self.id), self.next);
+        if has_window && !self.paused && !awaits() {
             Due::Append
         } else if self.beat_due {
             Due::Heartbeat
@@ -161,7 +163,11 @@ impl Peer {
             self.ship(shared);
         }
         let body = match self.due(shared) {
-            Due::Append => self.append(shared)?,
+            Due::Append => match self.append(shared) {
+                Some(append) => append,
+                // It waits for storage; something else may be due.
+                None => return self.next_output(shared, token),
+            },
             Due::Piece => {
                 let piece = self.shipment.as_mut()?.take_piece(self.session)?;
                 Body::SnapshotChunk(Box::new(piece))
@@ -195,12 +201,19 @@ impl Peer {
     }
 
     fn append(&mut self, shared: &mut Shared) -> Option<Body> {
-        let prev = match self.before_next.take() {
-            Some(prev) if prev.id.index == self.next.prev() => prev,
-            _ => shared.log.point(self.next.prev())?,
-        };
         let last = shared.log.last();
-        let entries = shared.log.slice(self.next, last.id.index, shared.config.max_append_bytes);
+        let (next, upto, max_bytes) = (self.next, last.id.index, shared.config.max_append_bytes);
+        let (prev, entries) = if next > shared.log.start() {
+            let prev = match self.before_next.take() {
+                Some(prev) if prev.id.index == next.prev() => prev,
+                _ => shared.log.point(next.prev())?,
+            };
+            (prev, shared.log.slice(next, upto, max_bytes))
+        } else {
+            let Fetched { before, entries, .. } =
+                shared.fetch(Reader::Peer(self.id), next, upto, max_bytes)?;
+            (before, entries)
+        };
         if !entries.is_empty() {
             self.next = entries.last().next();
             self.before_next = (entries.last() == last.id.index).then_some(last);

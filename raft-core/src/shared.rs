@@ -5,7 +5,8 @@ use alloc::sync::Arc;
 
 use crate::config::{Config, MAX_PRIORITY};
 use crate::durability::{Durability, Mail};
-use crate::log::{Log, Point};
+use crate::log::{Fetched, Log, Point};
+use crate::log_reads::{LogReads, Reader};
 use crate::membership::Memberships;
 use crate::message::{Body, Message};
 use crate::output::{Committed, Event, Output, SnapshotMeta};
@@ -50,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) snapshots: Snapshots,
     /// An entry of this log that a leader has contradicted.
     pub(crate) doubt: Option<Point>,
+    pub(crate) log_reads: LogReads,
 }
 
 impl Shared {
@@ -149,6 +151,40 @@ impl Shared {
         self.durability.writes_in_flight() < self.config.max_writes_in_flight && self.is_dirty()
     }
 
+    /// The log grew by so many bytes.
+    pub(crate) fn grew(&mut self, bytes: usize) {
+        self.durability.appended(bytes);
+        self.evict(self.config.window_bytes);
+    }
+
+    /// Lets go of durable entries until the log takes about `max_bytes`.
+    pub(crate) fn evict(&mut self, max_bytes: usize) {
+        let durable = if put_back!(EvictsUndurable) {
+            self.log.last_index()
+        } else {
+            self.durability.stable()
+        };
+        self.log.evict(max_bytes, durable);
+    }
+
+    /// Entries that are no longer in memory, once storage has given them.
+    pub(crate) fn fetch(
+        &mut self,
+        reader: Reader,
+        next: LogIndex,
+        last: LogIndex,
+        max_bytes: usize,
+    ) -> Option<Fetched> {
+        let last = last.min(self.log.start());
+        self.log_reads.fetch(&self.log, reader, next, last, max_bytes)
+    }
+
+    /// Whether entries can be handed out for `Apply`, or must be asked back first.
+    pub(crate) fn has_delivery(&self) -> bool {
+        let next = self.delivered.next();
+        self.delivered < self.deliverable() && !self.log_reads.awaits(Reader::Apply, next)
+    }
+
     /// The last entry that may be handed out for `Apply`.
     pub(crate) fn deliverable(&self) -> LogIndex {
         if put_back!(ApplyBeforeDurable) {
@@ -166,6 +202,9 @@ impl Shared {
     pub(crate) fn truncate(&mut self, from: LogIndex) {
         self.log.truncate(from);
         self.durability.truncated(from);
+        if !put_back!(OvertakenAnswerCounts) {
+            self.log_reads.truncated(from);
+        }
         if put_back!(OverwrittenMeansLost) {
             self.proposals.delivered(LogIndex(u64::MAX), |index| {
                 self.log.term(index).filter(|_| index < from)
@@ -189,6 +228,7 @@ impl Shared {
     /// The received snapshot takes the place of log and state machine.
     pub(crate) fn install(&mut self, meta: &SnapshotMeta) {
         self.log.reset(meta.point());
+        self.log_reads.truncated(LogIndex(0));
         self.memberships = Memberships::new(meta.membership_index, meta.membership.clone());
         self.durability.reset(meta, self.commit);
         self.commit = meta.id.index;
@@ -198,7 +238,11 @@ impl Shared {
 
     /// The state machine's snapshot at this entry is durable: gives it a name and a meta.
     pub(crate) fn name_snapshot(&mut self, index: LogIndex) {
-        let Some(point) = self.log.point(index) else { return };
+        let Some(point) = self.log.point(index) else {
+            // It is named as soon as its entry is read back.
+            self.log_reads.fetch(&self.log, Reader::Snapshot, index, index, 0);
+            return;
+        };
         let at = if put_back!(NewestMembershipInSnapshot) { LogIndex(u64::MAX) } else { index };
         let (membership_index, membership) = self.memberships.at(at).clone();
         let life = self.hard_state.incarnation;
@@ -216,6 +260,10 @@ impl Shared {
         let all = need >= snapshot.id.index;
         let needed = if all { snapshot } else { self.log.point_at_or_before(need) };
         let point = if needed.id.index > retained.id.index { needed } else { retained };
+        let point = match self.log_reads.lowest_open() {
+            Some(first) if point.id.index >= first => self.log.point_at_or_before(first.prev()),
+            _ => point,
+        };
         if point.id.index > self.log.base().id.index {
             self.log.discard_through(point);
             self.memberships.discarded(point.id.index);
@@ -242,8 +290,16 @@ impl Shared {
         if self.delivered >= upto {
             return None;
         }
-        let entries = self.log.slice(self.delivered.next(), upto, self.config.max_apply_bytes);
+        let (next, max_bytes) = (self.delivered.next(), self.config.max_apply_bytes);
+        let entries = if next > self.log.start() {
+            self.log.slice(next, upto, max_bytes)
+        } else {
+            self.fetch(Reader::Apply, next, upto, max_bytes)?.entries
+        };
         self.delivered = entries.last();
+        if put_back!(ShortAnswerCountsAsWhole) && next <= self.log.start() {
+            self.delivered = upto.min(self.log.start());
+        }
         self.proposals.delivered(self.delivered, |index| self.log.term(index));
         self.notice_memberships(entries.first());
         Some(Committed { entries })

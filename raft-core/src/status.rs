@@ -44,7 +44,7 @@ pub struct Status {
     pub undurable_bytes: usize,
     /// Bytes proposed in this term and not yet handed out for `Apply`.
     pub uncommitted_bytes: usize,
-    /// Memory held by the log, in bytes of capacity.
+    /// Memory held by the window, in bytes of capacity: recent entries of the log.
     pub window_bytes: usize,
     /// Whether the node has halted.
     pub halted: bool,
@@ -104,6 +104,8 @@ pub struct Counters {
     pub not_now: u64,
     /// Appends whose predecessor was not found (Raft 5.3).
     pub conflicts: u64,
+    /// Answers of storage that came twice, or too late to be of use.
+    pub dropped_answers: u64,
     /// Messages merged with or displaced by a newer one before they were polled.
     pub merged_messages: u64,
     /// Events dropped because nobody polled them.

@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 
 use crate::entries::{Entries, EntryRef, chain_seed};
 use crate::error::StoredError;
+use crate::input::Unavailable;
 use crate::log::{Log, Point};
 use crate::membership::{Membership, Memberships};
-use crate::output::{SnapshotMeta, Write};
+use crate::output::{LogRequest, SnapshotMeta, Write};
 use crate::types::{EntryId, GroupId, HardState, Identity, LogIndex, SnapshotId, Term, WriteId};
 
 /// Bytes of entries in one write of a checkpoint, at least one entry.
@@ -76,7 +77,8 @@ impl Base {
         if through >= point.id.index {
             return (through == point.id.index && self.is_whole()).then_some(point);
         }
-        self.log.point(through)
+        // What is no longer in memory is discarded up to where the log is known again.
+        self.log.point(through).or_else(|| self.is_whole().then_some(point))
     }
 
     /// The beginning of the log, in the form of a snapshot.
@@ -179,7 +181,7 @@ impl Stored {
         self.base.as_ref().map_or(EntryId::default(), |base| base.log.last().id)
     }
 
-    /// One entry.
+    /// One entry; none if it was trimmed away.
     #[must_use]
     pub fn entry(&self, index: LogIndex) -> Option<EntryRef<'_>> {
         self.base.as_ref()?.log.entry(index)
@@ -202,6 +204,32 @@ impl Stored {
     pub fn snapshot(&self) -> Option<&SnapshotMeta> {
         let meta = &self.base.as_ref()?.meta;
         (meta.id.index > LogIndex(0)).then_some(meta)
+    }
+
+    /// Gives memory back while a long log is folded: keeps about `max_bytes` of the newest entries.
+    ///
+    /// A truncation that reaches further back, and a [`checkpoint`](Self::checkpoint), are
+    /// [`StoredError::Trimmed`] afterwards.
+    pub fn trim(&mut self, max_bytes: usize) {
+        if let Some(Base { log, .. }) = &mut self.base {
+            log.evict(max_bytes, log.last_index());
+        }
+    }
+
+    /// The answer to a `ReadLog`, for a host that keeps what it stored in memory.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if the entries are not here.
+    pub fn read(&mut self, request: &LogRequest) -> Result<Entries, Unavailable> {
+        let LogRequest { first, last, max_bytes, .. } = *request;
+        let log = &mut self.base.as_mut().ok_or(Unavailable)?.log;
+        let before = log.slice(first, first, 0);
+        let rest = log.slice(first.next(), last, max_bytes);
+        if before.is_empty() {
+            return Err(Unavailable);
+        }
+        let bytes = [&before.bytes()[..], rest.bytes()].concat();
+        Ok(Entries::from_parts(first, rest.count().saturating_add(1), bytes.into()))
     }
 
     /// Folds in one stored write; oldest first. Never repairs.
@@ -316,14 +344,16 @@ impl Stored {
     /// The few writes that say the same: write them to a new file, and the old one can go.
     ///
     /// They carry the id of the last write, so that the node's next write follows them.
-    #[must_use]
-    pub fn checkpoint(&self) -> Vec<Write> {
+    ///
+    /// # Errors
+    /// [`StoredError::Trimmed`] if entries are missing because of [`trim`](Self::trim).
+    pub fn checkpoint(&self) -> Result<Vec<Write>, StoredError> {
         let (Some(identity), Some(id)) = (self.identity, self.last_write) else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
         let mut first = Write::empty(identity, id);
         first.hard_state = Some(self.hard_state);
-        let Some(base) = &self.base else { return alloc::vec![first] };
+        let Some(base) = &self.base else { return Ok(alloc::vec![first]) };
         first.snapshot = Some(Box::new(base.beginning()));
         let Base { meta, log, .. } = base;
         let mut writes = alloc::vec![first];
@@ -333,7 +363,7 @@ impl Stored {
         while next <= last {
             let entries = log.slice(next, last, CHECKPOINT_WRITE_BYTES);
             if entries.is_empty() {
-                break;
+                return Err(StoredError::Trimmed { index: next });
             }
             next = entries.last().next();
             writes.push(Write { entries, ..Write::empty(identity, id) });
@@ -342,7 +372,7 @@ impl Stored {
             let snapshot = Some(Box::new(meta.clone()));
             writes.push(Write { snapshot, ..Write::empty(identity, id) });
         }
-        writes
+        Ok(writes)
     }
 
     /// Takes the fold apart for a start.
@@ -375,6 +405,9 @@ fn check_entries(base: &Base, write: &Write, term: Term) -> Result<Option<Point>
             return Err(StoredError::OutsideLog { index: from, first: base.next(), last });
         }
         end = from.prev();
+        if log.point(end).is_none() {
+            return Err(StoredError::Trimmed { index: end });
+        }
     }
     let entries: &Entries = &write.entries;
     if entries.is_empty() {

@@ -148,7 +148,7 @@ fn an_unknown_version_or_kind_is_named() {
 fn a_checkpoint_says_the_same_in_a_few_writes() {
     let mut cluster = led_by_1(2000);
     let stored = support::fold(&cluster.disks[0]);
-    let checkpoint = stored.checkpoint();
+    let checkpoint = stored.checkpoint().unwrap();
     assert!(checkpoint.len() < 10);
     let again = support::fold(&checkpoint);
     assert_eq!(again.last(), stored.last());

@@ -273,7 +273,7 @@ fn a_membership_survives_a_restart() {
         cluster.restart(id);
         assert_eq!(voters_of(&mut cluster, id), [1, 2, 3, 4]);
     }
-    let mut again = support::fold(&support::fold(&cluster.disks[3]).checkpoint());
+    let mut again = support::fold(&support::fold(&cluster.disks[3]).checkpoint().unwrap());
     again = again.clone();
     let node = Node::new(support::config(), again, LogIndex(0)).unwrap();
     assert_eq!(node.membership().voters().count(), 4);

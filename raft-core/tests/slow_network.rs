@@ -116,7 +116,7 @@ fn a_peer_that_lost_what_it_confirmed_is_asked_at_the_pace_of_heartbeats() {
 fn a_long_overlap_is_compared_at_its_end_first() {
     let mut cluster = led_by_1(2000);
     let stored = support::fold(&cluster.disks[2]);
-    let first = stored.checkpoint()[1].entries.clone();
+    let first = stored.checkpoint().unwrap()[1].entries.clone();
     let seed = cluster.node(3).checksum_at(LogIndex(0)).unwrap();
     let repeated = append(entry_id(0, 0), seed, 0, first);
     let before = cluster.node(3).last_index();

@@ -36,8 +36,12 @@ fn last_checksum(node: &Node) -> u32 {
 /// The entries of the cluster's leader from `first` on, with true checksums.
 fn true_entries(cluster: &Cluster, first: u64) -> Entries {
     let stored = support::fold(&cluster.disks[0]);
-    let bytes: Vec<u8> =
-        stored.checkpoint().iter().flat_map(|write| write.entries.bytes().to_vec()).collect();
+    let bytes: Vec<u8> = stored
+        .checkpoint()
+        .unwrap()
+        .iter()
+        .flat_map(|write| write.entries.bytes().to_vec())
+        .collect();
     let all = Entries::decode(LogIndex(1), stored.last().index.0 as u32, bytes.into()).unwrap();
     let skipped: usize = all.iter().take(first as usize - 1).map(|entry| encoded(&entry)).sum();
     let count = stored.last().index.0 - first + 1;

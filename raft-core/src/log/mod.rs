@@ -43,6 +43,14 @@ pub(crate) struct Verified {
     pub(crate) memberships: bool,
 }
 
+/// Entries that storage gave back, whose chain was checked, with the points before and at their end.
+#[derive(Clone, Debug)]
+pub(crate) struct Fetched {
+    pub(crate) before: Point,
+    pub(crate) entries: Entries,
+    pub(crate) end: Point,
+}
+
 /// The log.
 ///
 /// 1. `sealed`, `runs` and `open` hold consecutive entries up to `last`; those after `start` are in
@@ -55,8 +63,12 @@ pub(crate) struct Log {
     group: GroupId,
     base: Point,
     start: Point,
+    /// One more entry whose checksum is known, read back from storage; or the base.
+    recalled: Point,
     last: Point,
     sealed: VecDeque<Block>,
+    /// Memory that `sealed` holds, in bytes.
+    sealed_capacity: usize,
     runs: VecDeque<Run>,
     open: BytesMut,
     open_first: LogIndex,
@@ -75,8 +87,10 @@ impl Log {
             group,
             base,
             start: base,
+            recalled: base,
             last: base,
             sealed: VecDeque::new(),
+            sealed_capacity: 0,
             runs: VecDeque::new(),
             open: BytesMut::new(),
             open_first: base.id.index.next(),
@@ -97,8 +111,8 @@ impl Log {
     }
 
     /// The entry before the first in memory.
-    pub(crate) const fn start(&self) -> Point {
-        self.start
+    pub(crate) const fn start(&self) -> LogIndex {
+        self.start.id.index
     }
 
     /// The last entry, or the base.
@@ -112,10 +126,8 @@ impl Log {
 
     /// Bytes of capacity that this log holds.
     pub(crate) fn capacity(&self) -> usize {
-        let sealed =
-            self.sealed.iter().fold(0usize, |sum, block| sum.saturating_add(block.capacity()));
         let runs = self.runs.len().saturating_mul(size_of::<Run>());
-        sealed.saturating_add(self.tail_capacity).saturating_add(runs)
+        self.sealed_capacity.saturating_add(self.tail_capacity).saturating_add(runs)
     }
 
     /// Appends one entry; its index is one more than the last. Gives its name and its size in bytes.
@@ -225,6 +237,7 @@ impl Log {
                 let end = Point { id: end.id, checksum: end.checksum };
                 self.marks.sealed(end, block.run().bytes.len());
             }
+            self.sealed_capacity = self.sealed_capacity.saturating_add(block.capacity());
             self.sealed.push_back(block);
             self.runs.clear();
         }
@@ -239,11 +252,35 @@ impl Log {
         self.marks.trim();
     }
 
-    /// Deletes this entry and everything after.
+    /// Lets blocks from the front go, as far as they are durable, until about `max_bytes` are left.
+    pub(crate) fn evict(&mut self, max_bytes: usize, durable: LogIndex) {
+        while self.capacity() > max_bytes {
+            let front = self.sealed.front().map(|block| block.run().last());
+            match front {
+                Some(last) if last <= durable => {
+                    self.start = self.find(last).unwrap_or(self.start);
+                    self.pop_block();
+                }
+                None if self.last.id.index <= durable && self.tail_capacity > 0 => self.seal(),
+                _ => return,
+            }
+        }
+    }
+
+    fn pop_block(&mut self) {
+        let gone = self.sealed.pop_front().map_or(0, |block| block.capacity());
+        self.sealed_capacity = self.sealed_capacity.saturating_sub(gone);
+    }
+
+    /// Deletes this entry and everything after. The one before is in memory, or was read back.
     pub(crate) fn truncate(&mut self, from: LogIndex) {
         if from > self.last.id.index || from <= self.base.id.index {
             return;
         }
+        let Some(last) = self.find(from.prev()) else {
+            debug_assert!(false, "entry {} is not known", from.prev());
+            return;
+        };
         self.close();
         while self.runs.back().is_some_and(|run| run.first >= from) {
             self.runs.pop_back();
@@ -252,7 +289,8 @@ impl Log {
             run.cut(from);
         } else {
             while self.sealed.back().is_some_and(|block| block.first() >= from) {
-                self.sealed.pop_back();
+                let gone = self.sealed.pop_back().map_or(0, |block| block.capacity());
+                self.sealed_capacity = self.sealed_capacity.saturating_sub(gone);
             }
             if let Some(block) = self.sealed.back_mut() {
                 block.cut(from);
@@ -263,7 +301,42 @@ impl Log {
         }
         self.marks.truncated(from);
         self.open_first = from;
-        self.last = self.find(from.prev()).unwrap_or(self.base);
+        self.last = last;
+        if self.start.id.index >= from {
+            self.start = last;
+        }
+        if self.recalled.id.index >= from {
+            self.recalled = last;
+        }
+    }
+
+    /// Whether the log holds this entry: its term there, and its checksum if that is known.
+    pub(crate) fn agrees(&self, id: EntryId, checksum: Checksum) -> bool {
+        let same = |here: Point| here.checksum == checksum;
+        self.term(id.index) == Some(id.term) && self.point(id.index).is_none_or(same)
+    }
+
+    /// Keeps in mind an entry that was read back from storage.
+    pub(crate) const fn recall(&mut self, point: Point) {
+        self.recalled = point;
+    }
+
+    /// Checks what storage gave back: its terms, its chain, and its ends as far as they are known.
+    ///
+    /// It begins one entry before `next`, or right there if the log does.
+    pub(crate) fn check(&self, next: LogIndex, entries: &Entries) -> Option<Fetched> {
+        let (before, rest) = if entries.first() == next {
+            (self.base, entries.clone())
+        } else {
+            let EntryRef { id, checksum, .. } = entries.iter().next()?;
+            (Point { id, checksum }, entries.skip(1))
+        };
+        let end = Self::verify(self.group, before, &rest).ok()?.end;
+        let agrees = |point: Point| self.agrees(point.id, point.checksum);
+        let in_term = |entry: EntryRef<'_>| self.term(entry.id.index) == Some(entry.id.term);
+        let fits = put_back!(OvertakenAnswerCounts)
+            || agrees(before) && agrees(end) && rest.iter().all(in_term);
+        fits.then_some(Fetched { before, entries: rest, end })
     }
 
     /// Forgets everything up to `base`, an entry of this log that a durable snapshot contains.
@@ -283,8 +356,11 @@ impl Log {
         if self.start.id.index < index {
             self.start = base;
         }
+        if self.recalled.id.index < index {
+            self.recalled = base;
+        }
         while self.sealed.front().is_some_and(|block| block.run().last() <= index) {
-            self.sealed.pop_front();
+            self.pop_block();
         }
     }
 
@@ -341,13 +417,14 @@ impl Log {
         }
     }
 
-    /// Name and checksum of an entry in memory, of the one before, and of the base.
+    /// Name and checksum of an entry in memory, of the one before, of the base, and of one that was
+    /// read back.
     pub(crate) fn point(&self, index: LogIndex) -> Option<Point> {
         if index == self.last.id.index { Some(self.last) } else { self.find(index) }
     }
 
     fn find(&self, index: LogIndex) -> Option<Point> {
-        for known in [self.start, self.base] {
+        for known in [self.start, self.recalled, self.base] {
             if index == known.id.index {
                 return Some(known);
             }

@@ -12,6 +12,7 @@ use crate::durability::{Durability, Made, Mail, Rare};
 use crate::entries::Entries;
 use crate::error::{Misuse, Refused, RejectedMessage, StartError};
 use crate::input::{Answer, Chunk, Input, Unavailable};
+use crate::log_reads::Outcome;
 use crate::membership::MembershipChange;
 use crate::message::Message;
 use crate::output::{HaltReason, ReadConsistency};
@@ -89,7 +90,7 @@ impl Node {
             ..Rare::default()
         };
         let first = (fresh || !whole).then_some(first);
-        let shared = Shared {
+        let mut shared = Shared {
             rng: Rng::new([config.seed, identity.node.0, incarnation]),
             config,
             identity,
@@ -109,7 +110,9 @@ impl Node {
             proposals: Default::default(),
             snapshots: Snapshots::new(meta, applied),
             doubt: None,
+            log_reads: Default::default(),
         };
+        shared.evict(shared.config.window_bytes);
         let role = Role::Follower(Follower::default());
         Ok(Self { shared, role, halted: None, halt_reported: false, quiet: false })
     }
@@ -131,6 +134,7 @@ impl Node {
         }
         let shared = &mut self.shared;
         shared.reads.on_tick(now);
+        shared.log_reads.on_tick(now);
         let transition = match &mut self.role {
             Role::Follower(follower) => follower.on_tick(shared, now),
             Role::Candidate(candidate) => candidate.on_tick(shared, now),
@@ -288,11 +292,12 @@ impl Node {
         Ok(())
     }
 
-    /// Gives memory back, for hosts of many groups: buffers that hold nothing.
-    ///
-    /// `max_bytes` will bound the entries kept in memory; in this version all of them are kept.
-    pub fn trim(&mut self, _max_bytes: usize) {
+    /// Gives memory back, for hosts of many groups: durable entries until about `max_bytes` of them
+    /// are left, and buffers that hold nothing.
+    pub fn trim(&mut self, max_bytes: usize) {
+        self.shared.evict(max_bytes);
         self.shared.log.trim();
+        self.shared.log_reads.trim();
         self.shared.durability.trim();
         self.shared.mail.trim();
         self.shared.events.shrink_to_fit();
@@ -311,6 +316,7 @@ impl Node {
         let shared = &mut self.shared;
         let incarnation = shared.hard_state.incarnation;
         shared.durability.persisted(write, incarnation, shared.log.last_index())?;
+        shared.evict(shared.config.window_bytes);
         let transition = match &mut self.role {
             Role::Follower(_) => Transition::Stay,
             Role::Candidate(candidate) => candidate.count(shared),
@@ -363,17 +369,38 @@ impl Node {
         Ok(())
     }
 
-    /// Answers a `ReadLog`. This version asks for none.
+    /// Answers a `ReadLog`. Short answers are legal; one without a useful entry, or `Unavailable`,
+    /// is asked for again a heartbeat later. Late and repeated answers are harmless.
+    ///
+    /// Entries that differ from what was made durable halt the node: its disk lied.
     ///
     /// # Errors
-    /// [`Misuse::UnknownRequest`], always.
+    /// [`Misuse`] if the request was never made, the entries are not those asked for, or the node
+    /// has halted.
     pub fn log_read(
         &mut self,
-        _request: LogReadId,
-        _entries: Result<Entries, Unavailable>,
+        request: LogReadId,
+        entries: Result<Entries, Unavailable>,
     ) -> Result<(), Misuse> {
+        self.quiet = false;
         self.misuse_if_halted()?;
-        Err(Misuse::UnknownRequest)
+        let (first, last) = entries.as_ref().map(|e| (e.first(), e.last())).unwrap_or_default();
+        let shared = &mut self.shared;
+        let again = shared.after(shared.config.heartbeat_ticks.into());
+        let (log, life) = (&mut shared.log, shared.hard_state.incarnation);
+        match shared.log_reads.answer(log, request, life, entries, again)? {
+            Outcome::Taken => {}
+            Outcome::Named(index) if index > shared.snapshots.latest() => {
+                shared.name_snapshot(index)
+            }
+            Outcome::Named(_) => {}
+            Outcome::Dropped => count(&mut shared.counters.dropped_answers),
+            Outcome::Damaged => self.halt(HaltReason::LogDamaged { first, last }),
+        }
+        if let Role::Leader(leader) = &mut self.role {
+            leader.wake();
+        }
+        Ok(())
     }
 
     /// Says that a snapshot of the state machine with everything up to `index` is durable (Raft 7).

@@ -43,8 +43,10 @@ impl Node {
         if shared.may_write() {
             return Some(next_write(shared));
         }
-        if shared.delivered < shared.deliverable() {
-            return self.deliver();
+        if shared.has_delivery()
+            && let Some(output) = self.deliver()
+        {
+            return Some(output);
         }
         self.poll_answers()
     }
@@ -61,6 +63,9 @@ impl Node {
     #[inline(never)]
     fn poll_answers(&mut self) -> Option<Output> {
         let shared = &mut self.shared;
+        if let Some(request) = shared.log_reads.poll(shared.hard_state.incarnation) {
+            return Some(Output::ReadLog(request));
+        }
         let answer = shared.reads.poll(shared.applied).or_else(|| shared.proposals.poll());
         answer.or_else(|| shared.events.pop_front().map(Output::Event))
     }
@@ -73,7 +78,8 @@ impl Node {
         }
         let shared = &self.shared;
         shared.may_write()
-            || shared.delivered < shared.deliverable()
+            || shared.has_delivery()
+            || shared.log_reads.has_request()
             || !shared.events.is_empty()
             || shared.reads.has_output(shared.applied)
             || shared.proposals.has_output()
@@ -96,8 +102,10 @@ impl Node {
             (Some(_), _) => None,
             (None, None) => Some(Tick(0)),
             (None, Some(_)) => {
-                let timers = [self.role.deadline(), self.shared.reads.deadline()];
-                timers.into_iter().flatten().min()
+                let Self { role, shared, .. } = self;
+                let answers = [shared.reads.deadline(), shared.log_reads.deadline()];
+                let timers = answers.into_iter().chain([role.deadline()]);
+                timers.flatten().min()
             }
         }
     }

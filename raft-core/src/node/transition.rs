@@ -45,6 +45,9 @@ impl Node {
         if let Role::Leader(_) = self.role {
             shared.notice(Event::SteppedDown { term, reason });
         }
+        if !put_back!(OvertakenAnswerCounts) {
+            shared.log_reads.forget_peers(|_| true);
+        }
         self.role = Role::Follower(Follower::new(deadline));
         Transition::Stay
     }

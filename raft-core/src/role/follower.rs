@@ -6,6 +6,7 @@ use crate::durability::Claim;
 use crate::entries::{Checksum, EntryRef};
 use crate::error::RejectedMessage;
 use crate::log::{Log, Point, Verified};
+use crate::log_reads::Reader;
 use crate::message::{
     Append, AppendOutcome, AppendReply, Body, Commit, Heartbeat, HeartbeatReply, Message,
     ReadIndex, ReadIndexReply, SnapshotPiece, SnapshotReply,
@@ -46,6 +47,8 @@ pub(crate) enum Checked {
     Conflict { hint: EntryId },
     /// It fits: the first `known` entries are here already, the rest are new.
     Fits { known: u32, run: Verified },
+    /// Entries must give way to it after this one, which is no longer in memory to be compared.
+    Evicted { at: LogIndex },
 }
 
 /// Compares an append with the log (Raft 5.3, Log Matching) without changing anything.
@@ -74,13 +77,16 @@ pub(crate) fn check(
             }
             return Ok(Checked::Conflict { hint: log.last_within(prev.index.prev(), prev.term) });
         }
-        let checksum = log.point(prev.index).map(|point| point.checksum);
-        let differs = checksum.is_some_and(|checksum| checksum != append.prev_checksum);
-        if differs && !put_back!(PreviousTermIgnored) {
+        if !log.agrees(prev, append.prev_checksum) && !put_back!(PreviousTermIgnored) {
             return Err(RejectedMessage::Diverged { at });
         }
     }
     let known = known(log, commit, append)?;
+    let at = prev.index.plus(known.into());
+    let evicted = log.term(at).is_some() && log.point(at).is_none();
+    if known < append.entries.count() && evicted {
+        return Ok(Checked::Evicted { at });
+    }
     Ok(Checked::Fits { known, run })
 }
 
@@ -162,8 +168,7 @@ fn agrees(log: &Log, entry: &EntryRef<'_>) -> bool {
     if index < log.base().id.index && !put_back!(CompactedAppendedAgain) {
         return true;
     }
-    let checksum = log.point(index).map(|point| point.checksum);
-    log.term(index) == Some(entry.id.term) && checksum.is_none_or(|here| here == entry.checksum)
+    log.agrees(entry.id, entry.checksum)
 }
 
 /// The log holds another entry in the place of this one: legal only if it is not committed, and of
@@ -253,13 +258,15 @@ impl Follower {
                 let outcome = AppendOutcome::Conflict { prev: append.prev.index, hint };
                 reply(shared, from, self.session, outcome);
             }
+            Checked::Evicted { at } => {
+                let _ = shared.fetch(Reader::Check, at, at, 0);
+                self.refuse(shared, from);
+            }
             Checked::Fits { known, run } => {
                 let end = run.end;
                 let news = (known as usize) < append.entries.len();
                 if news && !has_room(shared) {
-                    count(&mut shared.counters.not_now);
-                    let outcome = AppendOutcome::NotNow { verified: self.verified };
-                    return reply(shared, from, self.session, outcome);
+                    return self.refuse(shared, from);
                 }
                 if news {
                     store(shared, append, known, run);
@@ -274,6 +281,13 @@ impl Follower {
                 self.adopt_commit(shared, append.commit);
             }
         }
+    }
+
+    /// Not now: the leader asks again after the next heartbeat.
+    fn refuse(&self, shared: &mut Shared, to: NodeId) {
+        count(&mut shared.counters.not_now);
+        let outcome = AppendOutcome::NotNow { verified: self.verified };
+        reply(shared, to, self.session, outcome);
     }
 
     fn enter(&mut self, session: u32) {
@@ -481,7 +495,7 @@ fn store(shared: &mut Shared, append: &Append, known: u32, run: Verified) {
         shared.truncate(new.first());
     }
     shared.log.extend(&new, run.end);
-    shared.durability.appended(new.bytes().len());
+    shared.grew(new.bytes().len());
     if run.memberships {
         let memberships = &mut shared.memberships;
         new.memberships().for_each(|(index, membership)| memberships.appended(index, membership));

@@ -57,7 +57,7 @@ impl Leader {
     }
 
     /// Serves the nodes of the membership in force, and no others.
-    fn reconfigure(&mut self, shared: &Shared) {
+    fn reconfigure(&mut self, shared: &mut Shared) {
         let membership = shared.memberships.current();
         let me = shared.me();
         self.votes = crate::quorum::Votes::of(membership, me);
@@ -81,6 +81,7 @@ impl Leader {
                 }
             }
         }
+        shared.log_reads.forget_peers(|id| !membership.nodes().any(|node| node == id));
         self.cursor = 0;
     }
 

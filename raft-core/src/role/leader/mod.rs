@@ -324,6 +324,11 @@ impl Leader {
         self.peers.iter().map(Peer::status).collect()
     }
 
+    /// Storage has answered: some peer may be served.
+    pub(crate) const fn wake(&mut self) {
+        self.cursor = 0;
+    }
+
     pub(crate) fn trim(&mut self) {
         self.peers.shrink_to_fit();
         self.peers.iter_mut().for_each(Peer::trim);
@@ -339,6 +344,6 @@ fn differs(shared: &Shared, at: EntryId, checksum: Checksum) -> bool {
 
 fn append(shared: &mut Shared, kind: EntryKind, payload: &[u8]) -> (EntryId, usize) {
     let (id, bytes) = shared.log.append(shared.hard_state.term, kind, payload);
-    shared.durability.appended(bytes);
+    shared.grew(bytes);
     (id, bytes)
 }

@@ -1,0 +1,194 @@
+//! Entries asked back from storage: what `Apply` or a lagging peer needs and the window no longer
+//! holds, and the entry before a truncation that reaches behind the window.
+//!
+//! Nothing is kept: an answer is checked and goes straight into the output it was asked for.
+
+use alloc::vec::Vec;
+
+use crate::entries::Entries;
+use crate::error::Misuse;
+use crate::input::Unavailable;
+use crate::log::{Fetched, Log};
+use crate::output::LogRequest;
+use crate::types::{Incarnation, LogIndex, LogReadId, NodeId, Tick};
+
+/// Who needs the entries; each has at most one request open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    Apply,
+    Peer(NodeId),
+    /// A follower that compares an append with an entry it no longer holds.
+    Check,
+    /// A snapshot that is to be named after its last entry.
+    Snapshot,
+}
+
+#[derive(Clone, Debug)]
+struct Read {
+    reader: Reader,
+    sequence: u64,
+    /// What is asked for: one entry more than needed, at the front, unless the log begins there.
+    first: LogIndex,
+    /// The first entry that is needed.
+    next: LogIndex,
+    last: LogIndex,
+    max_bytes: usize,
+    state: State,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Wanted,
+    Asked,
+    /// Storage could not answer; asked again then, or at the first tick.
+    Failed(Option<Tick>),
+    Answered(Fetched),
+}
+
+/// What became of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Taken,
+    /// The last entry of a snapshot is known again.
+    Named(LogIndex),
+    /// It came twice, or nobody waits for it any more.
+    Dropped,
+    /// It is not what was written.
+    Damaged,
+}
+
+/// The open requests.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LogReads {
+    issued: u64,
+    open: Vec<Read>,
+}
+
+impl LogReads {
+    /// Whether this reader waits for the entries from `next` on.
+    pub(crate) fn awaits(&self, reader: Reader, next: LogIndex) -> bool {
+        let same = |read: &Read| read.reader == reader && read.next == next;
+        self.open.iter().any(|read| same(read) && !matches!(read.state, State::Answered(_)))
+    }
+
+    /// The entries from `next` on, if storage has given them; asks for them otherwise.
+    pub(crate) fn fetch(
+        &mut self,
+        log: &Log,
+        reader: Reader,
+        next: LogIndex,
+        last: LogIndex,
+        max_bytes: usize,
+    ) -> Option<Fetched> {
+        if self.awaits(reader, next) {
+            return None;
+        }
+        let open = self.open.iter().position(|read| read.reader == reader);
+        if let Some(Read { state: State::Answered(fetched), next: found, .. }) =
+            open.map(|at| self.open.swap_remove(at))
+            && found == next
+        {
+            return Some(fetched);
+        }
+        let first = if next.prev() == log.base().id.index { next } else { next.prev() };
+        let state = State::Wanted;
+        self.open.push(Read { reader, sequence: 0, first, next, last, max_bytes, state });
+        None
+    }
+
+    pub(crate) fn has_request(&self) -> bool {
+        self.open.iter().any(|read| matches!(read.state, State::Wanted))
+    }
+
+    /// The next request to hand out.
+    pub(crate) fn poll(&mut self, incarnation: Incarnation) -> Option<LogRequest> {
+        let read = self.open.iter_mut().find(|read| matches!(read.state, State::Wanted))?;
+        self.issued = self.issued.saturating_add(1);
+        read.sequence = self.issued;
+        read.state = State::Asked;
+        let Read { sequence, first, last, max_bytes, .. } = *read;
+        Some(LogRequest { id: LogReadId { incarnation, sequence }, first, last, max_bytes })
+    }
+
+    /// Takes an answer; one that is of no use is asked for again at `again`.
+    pub(crate) fn answer(
+        &mut self,
+        log: &mut Log,
+        id: LogReadId,
+        incarnation: Incarnation,
+        answer: Result<Entries, Unavailable>,
+        again: Option<Tick>,
+    ) -> Result<Outcome, Misuse> {
+        let issued = (1..=self.issued).contains(&id.sequence);
+        if id.incarnation > incarnation || id.incarnation == incarnation && !issued {
+            return Err(Misuse::UnknownRequest);
+        }
+        let asked = |read: &Read| {
+            let same = id.incarnation == incarnation && read.sequence == id.sequence;
+            same && matches!(read.state, State::Asked)
+        };
+        // What was discarded meanwhile is asked for again, if it still can be.
+        let base = log.base().id.index;
+        self.open.retain(|read| !asked(read) || read.first > base);
+        let Some(at) = self.open.iter().position(asked) else { return Ok(Outcome::Dropped) };
+        let Some(read) = self.open.get_mut(at) else { return Ok(Outcome::Dropped) };
+        let entries = answer.unwrap_or_default();
+        if entries.is_empty() || entries.last() < read.next {
+            read.state = State::Failed(again);
+            return Ok(Outcome::Taken);
+        }
+        let (first, last) = (entries.first(), entries.last());
+        if first != read.first || last > read.last {
+            return Err(Misuse::NotAsked { first, last });
+        }
+        let Some(fetched) = log.check(read.next, &entries) else { return Ok(Outcome::Damaged) };
+        match read.reader {
+            Reader::Apply | Reader::Peer(_) => read.state = State::Answered(fetched),
+            Reader::Check | Reader::Snapshot => {
+                log.recall(fetched.end);
+                if self.open.swap_remove(at).reader == Reader::Snapshot {
+                    return Ok(Outcome::Named(last));
+                }
+            }
+        }
+        Ok(Outcome::Taken)
+    }
+
+    /// Storage may have recovered: what failed is asked for again at the pace of heartbeats.
+    pub(crate) fn on_tick(&mut self, now: Tick) {
+        for read in &mut self.open {
+            if let State::Failed(again) = read.state
+                && again.is_none_or(|again| now >= again)
+            {
+                read.state = State::Wanted;
+            }
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Tick> {
+        let failed = |read: &Read| match read.state {
+            State::Failed(again) => again,
+            _ => None,
+        };
+        self.open.iter().filter_map(failed).min()
+    }
+
+    /// The log lost `from` and everything after: answers that name it are of no use any more.
+    pub(crate) fn truncated(&mut self, from: LogIndex) {
+        self.open.retain(|read| read.last < from);
+    }
+
+    /// This node does not lead, or serves this peer no longer.
+    pub(crate) fn forget_peers(&mut self, gone: impl Fn(NodeId) -> bool) {
+        self.open.retain(|read| !matches!(read.reader, Reader::Peer(id) if gone(id)));
+    }
+
+    /// The first entry that an open request names: it must not be discarded.
+    pub(crate) fn lowest_open(&self) -> Option<LogIndex> {
+        self.open.iter().map(|read| read.first).min()
+    }
+
+    pub(crate) fn trim(&mut self) {
+        self.open.shrink_to_fit();
+    }
+}
