@@ -103,6 +103,11 @@ impl Durability {
         self.stable
     }
 
+    /// The last entry that some write carried.
+    pub(crate) const fn handed(&self) -> LogIndex {
+        self.handed
+    }
+
     pub(crate) fn writes_in_flight(&self) -> usize {
         self.tickets.len()
     }

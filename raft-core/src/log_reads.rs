@@ -134,7 +134,13 @@ impl LogReads {
         let Some(read) = self.open.get_mut(at) else { return Ok(Outcome::Dropped) };
         let entries = answer.unwrap_or_default();
         if entries.is_empty() || entries.last() < read.next {
-            read.state = State::Failed(again);
+            read.state = match read.reader {
+                Reader::Peer(_) if put_back!(ReadErrorSentAsAppend) => {
+                    let (before, end) = Default::default();
+                    State::Answered(Fetched { before, entries: Entries::default(), end })
+                }
+                _ => State::Failed(again),
+            };
             return Ok(Outcome::Taken);
         }
         let (first, last) = (entries.first(), entries.last());

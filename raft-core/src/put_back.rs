@@ -42,12 +42,13 @@ pub enum PutBack {
     EvictsUndurable,
     OvertakenAnswerCounts,
     ShortAnswerCountsAsWhole,
+    ReadErrorSentAsAppend,
 }
 
 #[cfg(feature = "put-back")]
 impl PutBack {
     /// All of them.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::CommitOfEarlierTerms,
         Self::VoteBeforeDurable,
         Self::VoteForgottenOnRestart,
@@ -81,6 +82,7 @@ impl PutBack {
         Self::EvictsUndurable,
         Self::OvertakenAnswerCounts,
         Self::ShortAnswerCountsAsWhole,
+        Self::ReadErrorSentAsAppend,
     ];
 
     /// Puts this bug back in the whole process, or takes all out again.

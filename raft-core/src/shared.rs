@@ -160,7 +160,7 @@ impl Shared {
     /// Lets go of durable entries until the log takes about `max_bytes`.
     pub(crate) fn evict(&mut self, max_bytes: usize) {
         let durable = if put_back!(EvictsUndurable) {
-            self.log.last_index()
+            self.durability.handed()
         } else {
             self.durability.stable()
         };

@@ -2,7 +2,7 @@
 
 use super::args::{Args, ids, link};
 use super::show::{self, Detail};
-use super::{config, config::SETTINGS, members, snapshots};
+use super::{config, config::SETTINGS, members, snapshots, storage};
 use crate::support::lab::network::between;
 use crate::support::lab::{Lab, Link};
 use raftcore::{Config, Node, NodeId, ReadConsistency, ReadId, Refused};
@@ -88,6 +88,9 @@ const COMMANDS: &[Command] = &[
     command("wipe", &[], wipe),
     command("start", &["applied"], start),
     command("restart", &["applied"], restart),
+    command("storage", &[], storage::storage),
+    command("answer", &["entries"], storage::answer),
+    command("trim", &["bytes"], storage::trim),
     command("status", &[], |lab, _| Ok(show::status(lab))),
     command("peers", &[], |lab, args| up(lab, args).map(|id| show::peers(lab, id))),
     command("log", &[], |lab, args| node(lab, args).map(|id| show::log(lab, id))),

@@ -4,7 +4,7 @@ use super::args::Args;
 use raftcore::Config;
 
 /// Settings a transcript may name; all others keep their defaults.
-pub const SETTINGS: [&str; 19] = [
+pub const SETTINGS: [&str; 20] = [
     "prevote",
     "checkquorum",
     "seed",
@@ -24,6 +24,7 @@ pub const SETTINGS: [&str; 19] = [
     "read-ticks",
     "disk-stall",
     "priority",
+    "window-bytes",
 ];
 
 /// Changes the settings that the command names.
@@ -60,6 +61,7 @@ pub fn change(config: &mut Config, args: &Args) -> Result<(), String> {
             "read-ticks" => config.read_ticks_max = number()? as u32,
             "disk-stall" => config.disk_stall_ticks = number()? as u32,
             "priority" => config.priority = number()? as u32,
+            "window-bytes" => config.window_bytes = number()?,
             _ => {}
         }
     }

@@ -11,6 +11,7 @@ mod members;
 mod parse;
 mod show;
 mod snapshots;
+mod storage;
 
 use core::fmt::Write as _;
 use parse::{Item, Step};

@@ -35,6 +35,9 @@ fn line(happening: &Happening, detail: Detail) -> Option<String> {
         Happening::Wants(id, Output::ReadSnapshot(asked)) if detail == Detail::Duties => {
             Some(format!("{id} reads {} from {}", snapshot(&asked.snapshot), asked.offset))
         }
+        Happening::Wants(id, Output::ReadLog(request)) if detail != Detail::Changes => {
+            Some(format!("{id} asks its storage for {} to {}", request.first, request.last))
+        }
         Happening::Wants(id, output) => notice(output).map(|text| format!("{id} {text}")),
         Happening::Answers(id, read, applied) => {
             Some(format!("{id} may answer read {read}, applied {applied}"))

@@ -4,6 +4,7 @@
 pub mod network;
 mod preload;
 pub mod snapshots;
+pub mod storage;
 
 pub use network::{Link, Network};
 
@@ -77,6 +78,10 @@ pub struct Host {
     pub shelf: Shelf,
     /// The disk finishes a write only when the test says so.
     pub slow_disk: bool,
+    /// Reads of the log that storage has not answered.
+    pub reads: VecDeque<storage::LogRead>,
+    /// Storage answers only when the test says so.
+    pub slow_storage: bool,
     pub now: u64,
 }
 
@@ -109,6 +114,8 @@ impl Lab {
                 applied: Vec::new(),
                 shelf: Shelf::default(),
                 slow_disk: false,
+                reads: VecDeque::new(),
+                slow_storage: false,
                 now: 0,
             }
         };
@@ -176,6 +183,7 @@ impl Lab {
                     self.host(id).applied.extend(commands);
                     self.act(id, |node| node.applied(committed.last())).unwrap();
                 }
+                Output::ReadLog(request) => self.read_log(id, request),
                 Output::ReadReady(read) => {
                     let applied = self.node(id).applied_index();
                     self.account.push(Happening::Answers(id, read, applied));
@@ -210,14 +218,21 @@ impl Lab {
 
     /// Takes all outputs, lets a fast disk finish, until nothing is left to do.
     pub fn work(&mut self, id: u64) {
-        while self.is_up(id) {
+        for _ in 0..ROUNDS_MAX {
+            if !self.is_up(id) {
+                return;
+            }
             self.poll(id);
+            if self.answer_all(id) {
+                continue;
+            }
             let host = self.host(id);
             if host.slow_disk || host.pending.is_empty() {
                 return;
             }
             self.sync(id, usize::MAX);
         }
+        panic!("node {id} does not become quiet");
     }
 
     /// Every node works and every message arrives, until all is quiet.
@@ -277,6 +292,7 @@ impl Lab {
             host.disk.push(write);
         }
         host.pending.clear();
+        host.reads.clear();
         host.applied.clear();
     }
 
