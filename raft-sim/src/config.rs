@@ -139,6 +139,7 @@ fn timings_and_limits(rng: &mut Rng) -> Config {
         max_in_flight_messages: limit(&[1, 2, 8], defaults.max_in_flight_messages),
         max_in_flight_bytes: limit(&[512, 4096], defaults.max_in_flight_bytes),
         max_uncommitted_bytes: limit(&[2048, 16_384], defaults.max_uncommitted_bytes),
+        window_bytes: limit(&[1, 300, 2048, 8192], defaults.window_bytes),
         max_undurable_bytes: limit(&[64, 128, 512], defaults.max_undurable_bytes),
         max_reads: limit(&[1, 2, 6], defaults.max_reads),
         read_ticks_max: limit(&[10, 30], defaults.read_ticks_max as usize) as u32,

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use raftcore::{Entries, Stored, StoredError, Write};
+use raftcore::{Entries, LogRequest, Stored, StoredError, Unavailable, Write};
 
 use crate::faults::{FaultCounts, FaultKind};
 use crate::property::{Checked, Property, broken};
@@ -112,6 +112,11 @@ impl Disk {
         })
     }
 
+    /// What the disk holds of its log.
+    pub(crate) fn read_log(&mut self, asked: &LogRequest) -> Result<Entries, Unavailable> {
+        self.durable.read(asked)
+    }
+
     /// A crash: some of the pending writes survive, the last of them perhaps in part; all of them
     /// do if the machine stays up and only the process ends.
     pub(crate) fn crash(
@@ -159,7 +164,9 @@ impl Disk {
             return Ok((self.same(self.fold(writes)?)?, self.records()));
         }
         if rng.chance(150) {
-            let checkpoint = self.durable.checkpoint();
+            let checkpoint = self.durable.checkpoint().or_else(|error| {
+                broken(Property::Restartable, self.host, format!("no checkpoint: {error}"))
+            })?;
             let records = if self.record { checkpoint.as_slice() } else { &[] };
             let records = records.iter().map(|write| write.encode().into()).collect();
             return Ok((self.same(self.fold(checkpoint)?)?, records));
@@ -252,7 +259,7 @@ pub(crate) fn tear(mut write: Write, rng: &mut Rng, counts: &mut FaultCounts) ->
 }
 
 /// A run's first entries.
-fn first_entries(entries: &Entries, count: usize) -> Entries {
+pub(crate) fn first_entries(entries: &Entries, count: usize) -> Entries {
     if count == 0 {
         return Entries::default();
     }

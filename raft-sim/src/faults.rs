@@ -78,6 +78,16 @@ fault_kinds! {
     LatePoll => "late poll",
     /// A host reports an applied entry late.
     LateApply => "late apply",
+    /// A node asks its disk for entries that it no longer keeps in memory.
+    LogRead => "log read",
+    /// The disk gives back only a part of them.
+    ShortLogRead => "short log read",
+    /// The disk cannot give them.
+    FailedLogRead => "failed log read",
+    /// The disk takes long to give them.
+    SlowLogRead => "slow log read",
+    /// The disk gives the same entries twice.
+    RepeatedAnswer => "repeated answer",
     /// A client reads what was acknowledged before.
     LinearizableRead => "linearizable read",
     /// A client reads what was acknowledged before, by lease if there is one.

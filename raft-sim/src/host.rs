@@ -1,8 +1,8 @@
 //! A host: a node, a disk, a clock, a state machine, and habits.
 
 use raftcore::{
-    Answer, EntryId, Input, LogIndex, MembershipChange, Message, Misuse, Node, NodeId, Output,
-    ReadConsistency, ReadId, Refused, RejectedMessage, Tick, WriteId,
+    Answer, Entries, EntryId, Input, LogIndex, LogReadId, MembershipChange, Message, Misuse, Node,
+    NodeId, Output, ReadConsistency, ReadId, Refused, RejectedMessage, Tick, Unavailable, WriteId,
 };
 
 use crate::check::View;
@@ -10,6 +10,7 @@ use crate::disk::Disk;
 use crate::queue::UNITS_PER_TICK;
 use crate::record::Start;
 use crate::weather::Habits;
+use crate::world::LogAnswer;
 
 /// A node whose inputs are kept if somebody wants a recording.
 pub(crate) struct Driver {
@@ -128,6 +129,17 @@ impl Driver {
         result
     }
 
+    pub(crate) fn log_read(
+        &mut self,
+        request: LogReadId,
+        entries: Result<Entries, Unavailable>,
+    ) -> Result<(), Misuse> {
+        self.keep(|| Input::LogRead { request, entries: entries.clone() });
+        let result = self.node.log_read(request, entries);
+        self.kept(|| result.clone().map_or_else(Answer::Misuse, |()| Answer::Done));
+        result
+    }
+
     pub(crate) fn applied(&mut self, index: LogIndex) -> Result<(), Misuse> {
         self.keep(|| Input::Applied(index));
         let result = self.node.applied(index);
@@ -205,6 +217,9 @@ pub(crate) struct Host {
     pub(crate) machine: u64,
     /// Inputs since the last poll.
     pub(crate) inputs: u32,
+    /// What the disk has read of the log and not yet told, and how often it has.
+    pub(crate) answers: Vec<LogAnswer>,
+    pub(crate) answered: u64,
 }
 
 impl Host {

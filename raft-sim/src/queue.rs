@@ -23,6 +23,8 @@ pub(crate) enum Event {
     Ack { host: u8, life: u32, sequence: u64 },
     /// A host tells its node about applied entries.
     Applied { host: u8, life: u32, index: u64 },
+    /// A host tells its node what its disk has read of the log.
+    Answer { host: u8, life: u32, number: u64 },
     /// A host starts its node from the disk.
     Restart { host: u8, life: u32 },
     /// Something is wanted of a node.

@@ -14,6 +14,8 @@ use crate::trace::Written;
 /// Outputs of a poll that no input accounts for: the core keeps up to 64 events, and a node that
 /// has just started applies, and tells, what its log holds.
 const NOTICES: u64 = 96;
+/// What the window may hold beyond its limit: one block, the buffer behind it and their books.
+const BLOCKS_MAX: usize = 192 * 1024;
 
 impl World {
     /// Calls `tick` and plans the next look at the clock.
@@ -163,6 +165,7 @@ impl World {
                 self.counts[FaultKind::LostProposals] += 1;
                 self.checks.clients.lost(host, from, through)
             }
+            Output::ReadLog(request) => self.read_log(host, request),
             Output::ReadReady(id) => {
                 note!(self, "n{} is ready for read {id}", host + 1);
                 let applied = self.hosts[host].machine;
@@ -347,6 +350,7 @@ impl World {
         state.life += 1;
         state.tick_plan += 1;
         state.poll_planned = false;
+        state.answers.clear();
         state.stop_in = None;
         state.disk.busy_until = 0;
         let survivors = state.disk.crash(&mut self.rng, &mut self.counts, machine_survives)?;
@@ -420,13 +424,12 @@ impl World {
         let status = driver.node.status();
         let config = &self.plan.configs[host];
         self.digest.mix(status.window_bytes as u64);
-        let entry_max = self.plan.payload_max + 160;
-        let window = (entry_max * (status.last_index.0 + 1)) * 5 / 4 + 256 * 1024;
-        let one = entry_max as usize;
+        let one = self.plan.payload_max as usize + 160;
+        let window = config.window_bytes + status.undurable_bytes * 5 / 4 + BLOCKS_MAX;
         let bounds = [
             ("writes in flight", status.writes_in_flight, config.max_writes_in_flight),
             ("uncommitted bytes", status.uncommitted_bytes, config.max_uncommitted_bytes + one),
-            ("window bytes", status.window_bytes, window as usize),
+            ("window bytes", status.window_bytes, window),
         ];
         let peers = status.peers.iter().flat_map(|peer| {
             let bytes = config.max_in_flight_bytes + config.max_append_bytes.max(one);

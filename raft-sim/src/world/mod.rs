@@ -1,14 +1,16 @@
 //! One run: a cluster, its disks, its network, its clients, and what happens to them.
 
 mod host_io;
+mod log_reads;
 mod recover;
 mod trouble;
 mod wishes;
 
+pub(crate) use log_reads::Answer as LogAnswer;
 pub use recover::{RECOVERY_ELECTIONS, TICKS_PER_PIECE};
 pub(crate) use wishes::Wish;
 
-use raftcore::{Event as Notice, GroupId, Identity, LogIndex, Node, NodeId, RoleName};
+use raftcore::{Event as Notice, GroupId, Identity, LogIndex, NodeId, RoleName};
 
 use crate::check::{Checks, View};
 use crate::config::{ConfigError, Plan, SimConfig};
@@ -100,6 +102,8 @@ impl World {
                 issued_before: Default::default(),
                 machine: 0,
                 inputs: 0,
+                answers: Vec::new(),
+                answered: 0,
             })
             .collect();
         Ok(Self {
@@ -235,6 +239,11 @@ impl World {
                 let valid = self.lives(host, life) && self.awake(host, event);
                 if valid { self.report_applied(host, LogIndex(index)) } else { Ok(()) }
             }
+            Event::Answer { host, life, number } => {
+                let host = host as usize;
+                let valid = self.lives(host, life) && self.awake(host, event);
+                if valid { self.answer(host, number) } else { Ok(()) }
+            }
             Event::Restart { host, life } => {
                 let host = host as usize;
                 let down = self.hosts[host].driver.is_none() && self.hosts[host].life == life;
@@ -352,24 +361,22 @@ impl World {
         self.stats.last_leader = Some(host);
         self.disturb_election(host);
         self.greet_leader(host);
-        let Some(Driver { node, .. }) = &self.hosts[host].driver else { return Ok(()) };
-        self.checks.leads(host, term, |index| checksum(node, index))
+        let held = self.held(host, self.checks.committed_before(term));
+        self.checks.leads(host, term, |_| held)
     }
 
-    /// A node's checksum at an entry.
+    /// A node's checksum at an entry; what it no longer keeps in memory is on its disk.
     fn held(&self, host: usize, index: u64) -> Option<u32> {
-        checksum(&self.hosts[host].driver.as_ref()?.node, index)
+        let node = &self.hosts[host].driver.as_ref()?.node;
+        if index > node.last_index().0 {
+            return None;
+        }
+        let stored = || self.checks.image(host).mark(index).map(|mark| mark.checksum);
+        node.checksum_at(LogIndex(index)).or_else(stored)
     }
 
     fn notice(&mut self, host: usize, event: &Notice) -> Checked {
         note!(self, "n{} reports {event:?}", host + 1);
         self.checks.notices(host, event)
     }
-}
-
-fn checksum(node: &Node, index: u64) -> Option<u32> {
-    if index > node.last_index().0 {
-        return None;
-    }
-    node.checksum_at(LogIndex(index))
 }

@@ -8,8 +8,8 @@ use crate::weather::LATE_MAX;
 
 /// Longest recovery, in longest election timeouts; [`TICKS_PER_PIECE`] come on top.
 pub const RECOVERY_ELECTIONS: u64 = 10;
-/// Ticks of recovery allowed for each append, or write, in which the node furthest behind gets what
-/// it lacks: tight limits make that one per entry, and a full node asks for a pause after each.
+/// Ticks of recovery allowed for each append, write or apply in which the node furthest behind gets
+/// what it lacks: tight limits make that one per entry, and a full node asks for a pause after each.
 pub const TICKS_PER_PIECE: u64 = 8;
 /// Ticks after its end at which a host must have noticed that a read is over.
 const READ_MARGIN_TICKS: u64 = 4;
@@ -55,14 +55,16 @@ impl World {
         }
     }
 
-    /// How many appends, or writes, it takes to give the node furthest behind what its
+    /// How many appends, writes or applies it takes to give the node furthest behind what its
     /// disk lacks.
     fn pieces_behind(&self) -> u64 {
         let longest = self.hosts.iter().map(|host| host.view.last).max().unwrap_or(0);
         let durable = (0..self.hosts.len()).map(|host| self.checks.image(host).last());
-        let lacks = longest.saturating_sub(durable.min().unwrap_or(0));
+        let applied = self.hosts.iter().map(|host| host.view.applied);
+        let lacks = longest.saturating_sub(durable.chain(applied).min().unwrap_or(0));
         let config = &self.plan.configs[0];
-        let piece = config.max_append_bytes.min(config.max_write_bytes) as u64;
+        let limits = [config.max_append_bytes, config.max_write_bytes, config.max_apply_bytes];
+        let piece = limits.into_iter().min().unwrap_or(1) as u64;
         let entry_max = self.plan.payload_max + 32;
         (lacks * entry_max / piece + 1).min(lacks)
     }
