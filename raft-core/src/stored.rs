@@ -73,12 +73,13 @@ impl Base {
 
     /// The entry that the log may begin after, if the snapshot contains it.
     fn discardable(&self, through: LogIndex) -> Option<Point> {
-        let point = self.meta.point();
-        if through >= point.id.index {
-            return (through == point.id.index && self.is_whole()).then_some(point);
+        let (base, point) = (self.log.base(), self.meta.point());
+        if through > point.id.index || !self.is_whole() {
+            return None;
         }
+        let known = if through <= base.id.index { Some(base) } else { self.log.point(through) };
         // What is no longer in memory is discarded up to where the log is known again.
-        self.log.point(through).or_else(|| self.is_whole().then_some(point))
+        Some(known.unwrap_or(point))
     }
 
     /// The beginning of the log, in the form of a snapshot.
@@ -294,7 +295,7 @@ impl Stored {
         let end = check_entries(base, write, hard_state.term)?;
         if let Some(index) = write.discard_through {
             let (first, last) = (base.log.base().id.index.next(), base.log.last_index());
-            if index < first || base.discardable(index).is_none() {
+            if base.discardable(index).is_none() {
                 return Err(StoredError::OutsideLog { index, first, last });
             }
         }

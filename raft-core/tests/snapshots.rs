@@ -68,3 +68,28 @@ fn a_joining_node_learns_the_group_from_the_founding_or_a_snapshot() {
         assert_eq!(lab.hosts[&2].applied, lab.hosts[&1].applied);
     }
 }
+
+#[test]
+fn a_log_that_is_trimmed_while_it_is_folded_may_have_been_shortened_anywhere() {
+    let config = Config { max_retained_bytes: 600, ..small() };
+    let mut lab = Lab::new(1, &config);
+    lab.elect(1);
+    for number in 0..300 {
+        lab.propose(1, &format!("entry number {number}"));
+        lab.settle();
+        if number % 60 == 59 {
+            lab.snapshot(1).unwrap();
+            lab.settle();
+        }
+    }
+    let disk = lab.hosts[&1].disk.clone();
+    assert!(disk.iter().filter(|write| write.discard_through.is_some()).count() > 2);
+    let mut stored = raftcore::Stored::empty();
+    for write in disk {
+        stored.replay(write).unwrap();
+        stored.trim(0);
+    }
+    let applied = stored.snapshot().unwrap().id.index;
+    let node = raftcore::Node::new(config, stored, applied).unwrap();
+    assert_eq!(node.last_index(), lab.node(1).last_index());
+}

@@ -218,7 +218,7 @@ pub unsafe extern "C" fn raftcore_stored_checkpoint(
     unsafe {
         look(stored, |stored| {
             let out = Out::new(out_records)?;
-            let records = stored.checkpoint().iter().map(Write::encode).collect();
+            let records = stored.checkpoint()?.iter().map(Write::encode).collect();
             out.put(give(raftcore_records(records)));
             Ok(())
         })

@@ -123,7 +123,7 @@ impl Stored {
 
     /// The few records that say the same, so that a file can be rotated.
     fn checkpoint<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
-        let writes = self.with(py, |stored| stored.checkpoint())?;
+        let writes = raised(py, self.with(py, |stored| stored.checkpoint())?)?;
         Ok(writes.iter().map(|write| PyBytes::new(py, &write.encode())).collect())
     }
 

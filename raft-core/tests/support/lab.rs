@@ -192,7 +192,6 @@ impl Lab {
                 Output::ReadSnapshot(request) => self.read_snapshot(id, request),
                 Output::ReadFailed { .. } | Output::Event(_) | Output::Halted(_) => {}
                 Output::ProposalsLost { .. } | Output::ProposalsUnknown { .. } => {}
-                other => panic!("unexpected {other:?}"),
             }
         }
     }
