@@ -22,14 +22,6 @@ pub enum Misuse {
     /// A completion names a request that was never made.
     #[error("no such request was made")]
     UnknownRequest,
-    /// An answer holds other entries than were asked for.
-    #[error("entries {first} to {last} were not asked for")]
-    NotAsked {
-        /// The first of them.
-        first: LogIndex,
-        /// The last of them.
-        last: LogIndex,
-    },
     /// `applied` names an entry that was not handed out for `Apply`.
     #[error("entry {index} was not handed out for Apply; the last one was {handed_out}")]
     NotHandedOut {

@@ -143,9 +143,9 @@ impl LogReads {
             };
             return Ok(Outcome::Taken);
         }
-        let (first, last) = (entries.first(), entries.last());
-        if first != read.first || last > read.last {
-            return Err(Misuse::NotAsked { first, last });
+        let last = entries.last();
+        if entries.first() != read.first || last > read.last {
+            return Err(Misuse::WrongAnswer);
         }
         let Some(fetched) = log.check(read.next, &entries) else { return Ok(Outcome::Damaged) };
         match read.reader {
