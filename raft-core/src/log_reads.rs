@@ -9,8 +9,46 @@ use crate::entries::Entries;
 use crate::error::Misuse;
 use crate::input::Unavailable;
 use crate::log::{Fetched, Log};
-use crate::output::LogRequest;
+use crate::output::{LogRequest, Write};
 use crate::types::{Incarnation, LogIndex, LogReadId, NodeId, Tick};
+
+impl LogRequest {
+    /// The answer, out of stored writes in the order in which they were made: those that hold the
+    /// entries asked for, or as many of them as there are. What others hold is passed over.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if the first entry is not among them.
+    pub fn answer<'a>(
+        &self,
+        writes: impl IntoIterator<Item = &'a Write>,
+    ) -> Result<Entries, Unavailable> {
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        for Write { entries, .. } in writes {
+            let next = self.first.plus(ends.len() as u64);
+            if entries.is_empty() || entries.first() > next || entries.last() < self.first {
+                continue;
+            }
+            // Later entries take the place of earlier ones.
+            let kept = usize::try_from(entries.first().since(self.first)).unwrap_or(usize::MAX);
+            ends.truncate(kept);
+            bytes.truncate(ends.last().copied().unwrap_or(0));
+            let before = self.first.since(entries.first());
+            let rest = entries.skip(u32::try_from(before).unwrap_or(u32::MAX));
+            let (start, mut iter) = (bytes.len().saturating_add(rest.bytes().len()), rest.iter());
+            while iter.next().is_some() {
+                ends.push(start.saturating_sub(iter.bytes_left()));
+            }
+            bytes.extend_from_slice(rest.bytes());
+        }
+        let limit = ends.first().copied().unwrap_or(0).saturating_add(self.max_bytes);
+        let wanted = usize::try_from(self.last.next().since(self.first)).unwrap_or(usize::MAX);
+        let fits = ends.iter().take(wanted).enumerate();
+        let count = fits.take_while(|&(place, &end)| place < 2 || end <= limit).count();
+        let end = count.checked_sub(1).and_then(|last| ends.get(last)).ok_or(Unavailable)?;
+        bytes.truncate(*end);
+        Ok(Entries::from_parts(self.first, u32::try_from(count).unwrap_or(u32::MAX), bytes.into()))
+    }
+}
 
 /// Who needs the entries; each has at most one request open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

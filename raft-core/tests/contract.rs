@@ -4,9 +4,9 @@ mod support;
 use bytes::Bytes;
 use raftcore::{
     Answer, Chunk, ChunkId, Config, ConfigError, Entries, HaltReason, HardState, Incarnation,
-    Input, LogIndex, LogReadId, Membership, MembershipChange, Misuse, Node, NodeId, Output,
-    Refused, RejectedMessage, RoleName, StartError, Stored, StoredError, Term, Tick, Unavailable,
-    Write, WriteId,
+    Input, LogIndex, LogReadId, LogRequest, Membership, MembershipChange, Misuse, Node, NodeId,
+    Output, Refused, RejectedMessage, RoleName, StartError, Stored, StoredError, Term, Tick,
+    Unavailable, Write, WriteId,
 };
 use support::{Cluster, config, drain, fold, founded, identity, led_by_1};
 
@@ -389,4 +389,136 @@ fn a_node_is_a_plain_value() {
     assert_eq!(copy.fingerprint(), node.fingerprint());
     node.propose(b"x").unwrap();
     assert_ne!(copy.fingerprint(), node.fingerprint());
+}
+
+/// A group of one with small commands, whose memory holds none of them, and what it asks for.
+fn forgetful() -> (Cluster, LogRequest) {
+    let mut cluster = Cluster::new(1);
+    cluster.elect(1);
+    for number in 0..8u8 {
+        cluster.node(1).propose(&[number; 10]).unwrap();
+        cluster.settle();
+    }
+    let stored = fold(&cluster.disks[0]);
+    let config = Config { window_bytes: 1, ..config() };
+    cluster.nodes[0] = Node::new(config, stored, LogIndex(0)).unwrap();
+    cluster.node(1).tick(Tick(50));
+    cluster.node(1).tick(Tick(100));
+    cluster.node(1).campaign().unwrap();
+    loop {
+        match cluster.node(1).poll_output().expect("the log is to be applied") {
+            Output::Persist(write) => {
+                cluster.node(1).persisted(write.id).unwrap();
+                cluster.disks[0].push(write);
+            }
+            Output::ReadLog(request) => return (cluster, request),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn an_answer_of_other_entries_than_were_asked_for_is_misuse_and_the_right_one_still_counts() {
+    let (mut cluster, request) = forgetful();
+    assert_eq!((request.first, request.last), (LogIndex(1), LogIndex(10)));
+    let disk = cluster.disks[0].clone();
+    let node = cluster.node(1);
+    let before = node.fingerprint();
+    let id = request.id;
+    let unknown = [
+        LogReadId { sequence: id.sequence + 1, ..id },
+        LogReadId { sequence: 0, ..id },
+        LogReadId { incarnation: id.incarnation.next(), ..id },
+    ];
+    for id in unknown {
+        assert_eq!(node.log_read(id, Err(Unavailable)), Err(Misuse::UnknownRequest));
+    }
+    let later = LogRequest { first: LogIndex(2), ..request }.answer(&disk).unwrap();
+    assert_eq!(node.log_read(id, Ok(later)), Err(Misuse::WrongAnswer));
+    let mut longer = disk.clone();
+    longer.extend(entries_after(&disk));
+    let longer = LogRequest { last: LogIndex(11), ..request }.answer(&longer).unwrap();
+    assert_eq!(longer.last(), LogIndex(11));
+    assert_eq!(node.log_read(id, Ok(longer)), Err(Misuse::WrongAnswer));
+    assert_eq!(node.fingerprint(), before);
+    let of_earlier_life = LogReadId { incarnation: Incarnation(1), ..id };
+    assert_eq!(node.log_read(of_earlier_life, Err(Unavailable)), Ok(()));
+    let answer = request.answer(&disk).unwrap();
+    assert_eq!(node.log_read(id, Ok(answer.clone())), Ok(()));
+    assert_eq!(node.log_read(id, Ok(answer)), Ok(()), "a repeated answer is harmless");
+    assert_eq!(node.status().counters.dropped_answers, 2);
+    let applied = drain(node).into_iter().find_map(|output| match output {
+        Output::Apply(committed) => Some(committed.last()),
+        _ => None,
+    });
+    assert_eq!(applied, Some(LogIndex(10)));
+    node.storage_failed();
+    assert!(matches!(node.log_read(id, Err(Unavailable)), Err(Misuse::Halted { .. })));
+}
+
+/// One more write after those of a disk.
+fn entries_after(disk: &[Write]) -> Option<Write> {
+    let mut node = Node::new(config(), fold(disk), LogIndex(10)).unwrap();
+    node.tick(Tick(0));
+    node.tick(Tick(100));
+    node.campaign().unwrap();
+    let mut more = None;
+    while let Some(output) = node.poll_output() {
+        if let Output::Persist(write) = output {
+            node.persisted(write.id).unwrap();
+            more = Some(write).filter(|write| !write.entries.is_empty()).or(more);
+        }
+    }
+    more
+}
+
+#[test]
+fn an_answer_that_is_not_what_was_stored_halts_the_node() {
+    let (mut cluster, request) = forgetful();
+    let good = request.answer(&cluster.disks[0]).unwrap();
+    let mut bytes = good.bytes().to_vec();
+    *bytes.last_mut().unwrap() ^= 1;
+    let bad = Entries::decode(good.first(), good.len() as u32, bytes.into()).unwrap();
+    let node = cluster.node(1);
+    assert_eq!(node.log_read(request.id, Ok(bad)), Ok(()));
+    let reason = HaltReason::LogDamaged { first: LogIndex(1), last: LogIndex(10) };
+    assert_eq!(drain(node), [Output::Halted(reason)]);
+}
+
+#[test]
+fn an_answer_is_put_together_from_the_writes_that_hold_it() {
+    let (cluster, request) = forgetful();
+    let mut disk = cluster.disks[0].clone();
+    let whole = request.answer(&disk).unwrap();
+    assert_eq!((whole.first(), whole.last()), (LogIndex(1), LogIndex(10)));
+    let few = LogRequest { first: LogIndex(4), max_bytes: 1, ..request }.answer(&disk).unwrap();
+    assert_eq!((few.first(), few.last()), (LogIndex(4), LogIndex(5)), "the first and one more");
+    let one =
+        LogRequest { first: LogIndex(4), last: LogIndex(4), ..request }.answer(&disk).unwrap();
+    assert_eq!(one.len(), 1);
+    // Entries that were overwritten are replaced by those of the later write.
+    let old = disk.iter().find(|write| write.entries.last() == LogIndex(6)).unwrap().clone();
+    let at = disk.iter().position(|write| write.entries.last() == LogIndex(3)).unwrap();
+    disk.insert(at, old);
+    assert_eq!(request.answer(&disk), Ok(whole));
+    assert_eq!(LogRequest { first: LogIndex(12), ..request }.answer(&disk), Err(Unavailable));
+    assert_eq!(request.answer(&[]), Err(Unavailable));
+}
+
+#[test]
+fn what_was_trimmed_from_a_fold_is_missed_only_where_it_is_needed() {
+    let (cluster, _) = forgetful();
+    let mut stored = Stored::empty();
+    for write in &cluster.disks[0] {
+        stored.replay(write.clone()).unwrap();
+        stored.trim(0);
+    }
+    assert_eq!(stored.last().index, LogIndex(10));
+    assert_eq!(stored.term_at(LogIndex(3)), Some(Term(1)));
+    assert_eq!(stored.entry(LogIndex(3)), None);
+    assert_eq!(stored.checkpoint(), Err(StoredError::Trimmed { index: LogIndex(1) }));
+    let mut cut = Write::empty(identity(1), stored.last_write().unwrap());
+    cut.truncate_from = Some(LogIndex(5));
+    assert_eq!(stored.replay(cut), Err(StoredError::Trimmed { index: LogIndex(4) }));
+    assert!(Node::new(config(), stored, LogIndex(0)).is_ok());
 }
