@@ -284,7 +284,7 @@ impl Stored {
             return Err(StoredError::OutOfOrder { last, found: write.id });
         }
         let hard_state = write.hard_state.unwrap_or(self.hard_state);
-        self.check_hard_state(hard_state, write.id)?;
+        self.check_hard_state(hard_state, write)?;
         let begun = self.check_snapshot(write)?;
         let Some(base) = begun.as_ref().or(self.base.as_ref()) else {
             let nothing = write.entries.is_empty()
@@ -332,8 +332,12 @@ impl Stored {
         Ok(begins.then(|| Base::new(write.identity, meta.clone())))
     }
 
-    fn check_hard_state(&self, new: HardState, id: WriteId) -> Result<(), StoredError> {
-        let old = self.hard_state;
+    fn check_hard_state(&self, new: HardState, write: &Write) -> Result<(), StoredError> {
+        let id = write.id;
+        // A founding write that a crash cut short promised nothing: it is written anew.
+        let founds = self.base.is_none() && write.snapshot.is_some();
+        let again = founds && self.last_write == Some(id);
+        let old = if again { HardState::default() } else { self.hard_state };
         let vote_kept = old.vote.is_none() || new.vote == old.vote;
         let rises = new.term > old.term || new.term == old.term && vote_kept;
         if !rises || new.incarnation < old.incarnation || new.incarnation != id.incarnation {

@@ -213,11 +213,11 @@ fn a_failed_sync_halts_the_node_for_good() {
     node.storage_failed();
     node.storage_failed();
     let reason = HaltReason::StorageFailed;
-    assert_eq!(drain(node), [Output::Halted(reason)]);
-    assert_eq!(node.persisted(write), Err(Misuse::Halted { reason }));
-    assert_eq!(node.applied(LogIndex(1)), Err(Misuse::Halted { reason }));
-    assert_eq!(node.propose(b"y"), Err(Refused::Halted { reason }));
-    assert_eq!(node.campaign(), Err(Refused::Halted { reason }));
+    assert_eq!(drain(node), [Output::Halted(reason.clone())]);
+    assert_eq!(node.persisted(write), Err(Misuse::Halted { reason: reason.clone() }));
+    assert_eq!(node.applied(LogIndex(1)), Err(Misuse::Halted { reason: reason.clone() }));
+    assert_eq!(node.propose(b"y"), Err(Refused::Halted { reason: reason.clone() }));
+    assert_eq!(node.campaign(), Err(Refused::Halted { reason: reason.clone() }));
     node.tick(Tick(10_000));
     assert_eq!((node.deadline(), node.has_output(), node.poll_output()), (None, false, None));
     assert!(node.status().halted);
@@ -345,6 +345,23 @@ fn a_first_write_cut_short_is_still_empty_storage() {
     );
     stored.replay(whole).unwrap();
     assert!(!stored.is_empty());
+}
+
+#[test]
+fn a_first_write_cut_short_is_written_again_whatever_term_it_had() {
+    let mut node = founded(1, [1, 2]);
+    node.tick(Tick(0));
+    node.tick(node.deadline().unwrap());
+    let reply =
+        raftcore::Body::PreVoteReply(raftcore::PreVoteReply { asked: Term(0), granted: true });
+    node.receive(support::wire::message(2, 1, 0, reply)).unwrap();
+    let late = writes(drain(&mut node)).remove(0);
+    assert_eq!(late.hard_state.unwrap().term, Term(1));
+    let mut stored = fold(&[Write { snapshot: None, ..late }]);
+    assert!(stored.is_empty());
+    let again = writes(drain(&mut founded(1, [1, 2]))).remove(0);
+    stored.replay(again.clone()).unwrap();
+    assert_eq!(stored.hard_state(), again.hard_state.unwrap());
 }
 
 #[test]
