@@ -5,7 +5,7 @@ use bytes::Bytes;
 use raftcore::{
     AppendOutcome, AppendReply, Body, Commit, DecodeError, Entries, EntriesError, EntryId, GroupId,
     Heartbeat, HeartbeatReply, LogIndex, Message, Node, NodeId, Output, PreVote, RejectedMessage,
-    RequestVote, RoleName, Term, VoteReply,
+    RequestVote, RoleName, Term, Tick, VoteReply,
 };
 use support::wire::{append, entry_id, every_body, message, no_entries, raw_entries};
 use support::{Cluster, drain, led_by_1};
@@ -129,6 +129,44 @@ fn a_commit_index_beyond_what_was_verified_is_not_adopted() {
     let next_term = Heartbeat { session: 1, commit: far, matched: LogIndex(0), token: 1 };
     cluster.node(3).receive(message(2, 3, 2, Body::Heartbeat(next_term))).unwrap();
     assert_eq!(cluster.node(3).commit_index(), commit);
+}
+
+/// The first append of node 2 as leader of term 2: it holds entry 1 of that term.
+fn first_append_of_term_2() -> raftcore::Append {
+    let mut node = support::founded(2, [1, 2, 3]);
+    node.tick(Tick(1));
+    node.receive(message(3, 2, 1, Body::VoteReply(VoteReply { granted: false }))).unwrap();
+    node.campaign().unwrap();
+    let grant = raftcore::PreVoteReply { asked: Term(1), granted: true };
+    node.receive(message(3, 2, 1, Body::PreVoteReply(grant))).unwrap();
+    node.receive(message(3, 2, 2, Body::VoteReply(VoteReply { granted: true }))).unwrap();
+    let mut appends = Vec::new();
+    while let Some(output) = node.poll_output() {
+        match output {
+            Output::Persist(write) => node.persisted(write.id).unwrap(),
+            Output::Send(message) => appends.push(message),
+            _ => {}
+        }
+    }
+    let append = |message: &Message| match message.body() {
+        Body::Append(append) => Some(append.clone()),
+        _ => None,
+    };
+    appends.iter().find_map(append).unwrap()
+}
+
+#[test]
+fn a_leader_that_takes_back_what_it_sent_commits_nothing_beyond_the_new_end() {
+    let mut node = support::founded(3, [1, 2, 3]);
+    let other = first_append_of_term_2();
+    let entries = true_entries(&led_by_1(3), 1);
+    let first = append(entry_id(0, 0), other.prev_checksum, 0, entries);
+    node.receive(message(2, 3, 2, first)).unwrap();
+    assert_eq!(node.last_index(), LogIndex(4));
+    let commit = LogIndex(u64::MAX);
+    let other = Body::Append(raftcore::Append { commit, ..other });
+    node.receive(message(2, 3, 2, other)).unwrap();
+    assert_eq!((node.last_index(), node.commit_index()), (LogIndex(1), LogIndex(1)));
 }
 
 #[test]

@@ -269,6 +269,10 @@ impl Follower {
                     return self.refuse(shared, from);
                 }
                 if news {
+                    // An honest leader changes nothing of what was verified here (Raft figure 3,
+                    // Leader Append-Only).
+                    let kept = append.prev.index.plus(known.into());
+                    self.verified = self.verified.min(kept);
                     store(shared, append, known, run);
                 } else if put_back!(TruncateWithoutConflict)
                     && end.id.index < shared.log.last_index()
