@@ -154,12 +154,17 @@ impl Peer {
     }
 
     pub(crate) fn has_output(&self, shared: &Shared) -> bool {
-        self.due(shared) != Due::Nothing
+        self.due(shared) != Due::Nothing || self.lacks_entries(shared)
+    }
+
+    /// Whether the next entry for this peer is known from a snapshot only, and it gets none yet.
+    fn lacks_entries(&self, shared: &Shared) -> bool {
+        self.next.prev() < shared.log.base().id.index && self.shipment.is_none()
     }
 
     /// The next message for this peer, or what must be read for it.
     pub(crate) fn next_output(&mut self, shared: &mut Shared, token: u64) -> Option<Output> {
-        if self.next.prev() < shared.log.base().id.index && self.shipment.is_none() {
+        if self.lacks_entries(shared) {
             self.ship(shared);
         }
         let body = match self.due(shared) {

@@ -2,8 +2,8 @@
 
 mod support;
 
-use raftcore::{Config, LogIndex, PeerState};
-use support::lab::Lab;
+use raftcore::{AppendOutcome, AppendReply, Body, Config, LogIndex, PeerState};
+use support::lab::{Lab, forged};
 
 fn small() -> Config {
     Config { max_chunk_bytes: 64, max_retained_bytes: 0, ..Config::default() }
@@ -37,6 +37,23 @@ fn a_peer_that_lacks_what_the_log_begins_after_gets_the_snapshot() {
     assert_eq!(peer_state(&lab, 1, 3), PeerState::Stream);
     assert_eq!(lab.hosts[&3].applied, lab.hosts[&1].applied);
     assert_eq!(lab.log(3), lab.log(1));
+}
+
+#[test]
+fn a_host_that_asks_for_outputs_is_told_that_a_snapshot_is_to_be_shipped() {
+    let mut lab = Lab::new(3, &small());
+    lab.network.cut_off(&[3], &[1, 2]);
+    lab.elect(1);
+    lab.propose(1, "an entry");
+    lab.settle();
+    assert_eq!(peer_state(&lab, 1, 3), PeerState::Probe);
+    lab.snapshot(1).unwrap();
+    lab.settle();
+    let outcome = AppendOutcome::Success { matched: LogIndex(2) };
+    let repeated = Body::AppendReply(AppendReply { session: 1, outcome });
+    lab.arrive(forged(2, 1, 1, repeated));
+    lab.settle();
+    assert_eq!(peer_state(&lab, 1, 3), PeerState::Snapshot);
 }
 
 #[test]

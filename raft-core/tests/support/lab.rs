@@ -171,9 +171,16 @@ impl Lab {
         true
     }
 
+    fn poll_one(&mut self, id: u64) -> Option<Output> {
+        let announced = self.node(id).has_output();
+        let output = self.act(id, Node::poll_output);
+        assert!(announced || output.is_none(), "`has_output` did not tell of {output:?}");
+        output
+    }
+
     /// Takes all outputs of a node: messages enter the network, writes its disk's queue.
     pub fn poll(&mut self, id: u64) {
-        while let Some(output) = self.act(id, Node::poll_output) {
+        while let Some(output) = self.poll_one(id) {
             self.account.push(Happening::Wants(id, output.clone()));
             match output {
                 Output::Send(message) => self.network.send(message, &mut self.account),
