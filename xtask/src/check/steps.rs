@@ -24,7 +24,8 @@ pub(super) const ALL: &[Step] = &[
     step("bare-metal", "the core builds for a bare-metal target", no_std::bare_metal),
     step("oldest-rust", "the core builds with the oldest Rust it names", oldest_rust::run),
     step("simulate", "200 simulated clusters keep every property", simulate),
-    step("put-back", "the tests and the simulator find the bugs that are put back", put_back),
+    step("fuzz", "both fuzz targets find nothing in 20,000 executions each", fuzz),
+    step("put-back", "tests, simulator and fuzz target find the bugs that are put back", put_back),
     step("python", "the Python package installs and its tests pass", python::run),
 ];
 
@@ -96,9 +97,19 @@ fn simulate(shell: &mut Shell) -> Result<Outcome> {
     Ok(Passed)
 }
 
+fn fuzz(shell: &mut Shell) -> Result<Outcome> {
+    shell.run(&mut cargo(["build", "--release", "-p", "raftcore-fuzz", "--locked"]))?;
+    for name in ["bytes", "inputs"] {
+        let mut command = program(target().join("release/fuzz-run"));
+        shell.run(command.args([name, "--count", "20000"]))?;
+    }
+    Ok(Passed)
+}
+
 fn put_back(shell: &mut Shell) -> Result<Outcome> {
     let put_back = ["--features", "put-back", "--test", "put_back", "--locked"];
     shell.run(cargo(["test", "-p", "raftcore"]).args(put_back))?;
-    shell.run(cargo(["test", "--release", "-p", "raftcore-sim"]).args(put_back))?;
+    let drivers = ["test", "--release", "-p", "raftcore-sim", "-p", "raftcore-fuzz"];
+    shell.run(cargo(drivers).args(put_back))?;
     Ok(Passed)
 }

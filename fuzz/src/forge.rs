@@ -1,0 +1,109 @@
+//! What an attacker makes that knows the formats: checksums that fit, entries that follow each other.
+
+use raftcore::{Entries, EntryId, EntryRef, GroupId, LogIndex, Membership};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Bytes of a frame before its head; the last four are the length of the head.
+const FRAME_FIXED: usize = 30;
+/// Bytes of a record before its head: version, two lengths, the checksum of these.
+const RECORD_FIXED: usize = 13;
+
+fn checksum(head: &[u8], body: &[u8]) -> [u8; 8] {
+    let both = [xxh3_64(head).to_le_bytes(), xxh3_64(body).to_le_bytes()].concat();
+    xxh3_64(&both).to_le_bytes()
+}
+
+/// Makes a frame's head fit into it, and its checksum true.
+pub(crate) fn seal_frame(frame: &mut [u8]) {
+    seal(frame, FRAME_FIXED, FRAME_FIXED - 4);
+}
+
+/// Makes a record's lengths fit, and its checksums true.
+pub(crate) fn seal_record(record: &mut [u8]) {
+    if record.len() < RECORD_FIXED + 8 {
+        return;
+    }
+    let total = record.len() as u32;
+    record[1..5].copy_from_slice(&total.to_le_bytes());
+    fit_head(record, RECORD_FIXED, 5);
+    let lengths = xxh3_64(&record[..9]) as u32;
+    record[9..13].copy_from_slice(&lengths.to_le_bytes());
+    seal(record, RECORD_FIXED, 5);
+}
+
+fn seal(bytes: &mut [u8], fixed: usize, at: usize) {
+    if bytes.len() < fixed + 8 {
+        return;
+    }
+    let head = fit_head(bytes, fixed, at);
+    let end = bytes.len() - 8;
+    let (whole, last) = bytes.split_at_mut(end);
+    last.copy_from_slice(&checksum(&whole[..fixed + head], &whole[fixed + head..]));
+}
+
+/// Makes the head no longer than there is room; gives its length.
+fn fit_head(bytes: &mut [u8], fixed: usize, at: usize) -> usize {
+    let room = bytes.len() - fixed - 8;
+    let said = u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let head = if said as usize <= room { said as usize } else { said as usize % (room + 1) };
+    bytes[at..at + 4].copy_from_slice(&(head as u32).to_le_bytes());
+    head
+}
+
+/// Puts the right checksum at the end of a recording.
+pub(crate) fn seal_file(file: &mut [u8]) {
+    if let Some((whole, last)) = file.split_last_chunk_mut::<8>() {
+        *last = xxh3_64(whole).to_le_bytes();
+    }
+}
+
+/// An entry that is to be forged: its term, its kind, its payload.
+pub(crate) type Forged = (u64, u8, Vec<u8>);
+
+/// Entries after `prev` whose checksums follow from each other, if they can be entries at all.
+pub(crate) fn entries(
+    group: GroupId,
+    prev: EntryId,
+    mut chain: u32,
+    list: &[Forged],
+) -> Option<Entries> {
+    let first = prev.index.next();
+    let mut bytes = Vec::new();
+    for (index, (term, kind, payload)) in (first.0..=u64::MAX).zip(list) {
+        let kind_and_length = (payload.len() as u64) << 8 | u64::from(*kind);
+        let words = [xxh3_64(payload), group.0, index, *term, kind_and_length, chain.into()];
+        let text: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        chain = xxh3_64(&text) as u32;
+        encode_entry(&mut bytes, *term, *kind, chain, payload);
+    }
+    Entries::decode(first, list.len() as u32, bytes.into()).ok()
+}
+
+fn encode_entry(bytes: &mut Vec<u8>, term: u64, kind: u8, checksum: u32, payload: &[u8]) {
+    let header = (term, kind, payload.len() as u32, checksum.to_le_bytes());
+    bytes.extend(postcard::to_allocvec(&header).unwrap_or_default());
+    bytes.extend_from_slice(payload);
+}
+
+/// Entries as a store gives them back.
+pub(crate) fn run<'a>(first: LogIndex, entries: impl Iterator<Item = EntryRef<'a>>) -> Entries {
+    let (mut bytes, mut count) = (Vec::new(), 0);
+    for entry in entries {
+        encode_entry(&mut bytes, entry.id.term.0, entry.kind as u8, entry.checksum, entry.payload);
+        count += 1;
+    }
+    Entries::decode(first, count, bytes.into()).expect("stored entries are a run")
+}
+
+/// A member of a forged membership: id, voter, to be promoted, context.
+pub(crate) type ForgedMember = (u64, bool, bool, Vec<u8>);
+
+/// The payload of a membership entry, whether or not such a membership can be.
+pub(crate) fn membership_payload(members: &[ForgedMember], outgoing: &[u64]) -> Vec<u8> {
+    postcard::to_allocvec(&(members, outgoing)).unwrap_or_default()
+}
+
+/// A membership that nobody checked.
+pub(crate) fn membership(members: &[ForgedMember], outgoing: &[u64]) -> Membership {
+    postcard::from_bytes(&membership_payload(members, outgoing)).unwrap_or_default()
+}
