@@ -94,6 +94,7 @@ const COMMANDS: &[Command] = &[
     command("status", &[], |lab, _| Ok(show::status(lab))),
     command("peers", &[], |lab, args| up(lab, args).map(|id| show::peers(lab, id))),
     command("log", &[], |lab, args| node(lab, args).map(|id| show::log(lab, id))),
+    command("machine", &[], |lab, args| node(lab, args).map(|id| show::machine(lab, id))),
     command("counters", &[], |lab, args| up(lab, args).map(|id| show::counters(lab, id))),
     command("network", &[], |lab, _| Ok(lab.network.all().iter().map(show::message).collect())),
     command("backlog", &[], backlog),
@@ -324,20 +325,30 @@ fn settle(lab: &mut Lab, args: &Args) -> Said {
     Ok(report(lab, args, Detail::Traffic))
 }
 
-/// The node dies; `keep=1`: the first of its writes that were not durable is found on disk.
+/// The node dies; `keep=1`: the first of its writes that were not durable is found on disk; `torn`:
+/// of the next one, all before what it says of the log.
 fn crash(lab: &mut Lab, args: &Args) -> Said {
     let id = up(lab, args)?;
     let lost = lab.host(id).pending.len();
     let keep = args.number("keep")?.unwrap_or(0).min(lost);
-    lab.crash(id, keep);
-    Ok(vec![format!("{} writes lost", lost - keep)])
+    if !args.has("torn") {
+        lab.crash(id, keep);
+        return Ok(vec![format!("{} writes lost", lost - keep)]);
+    }
+    if keep == lost {
+        return Err("no write is under way".into());
+    }
+    lab.crash_within_write(id, keep);
+    Ok(vec![format!("1 write torn, {} lost", lost - keep - 1)])
 }
 
 /// The node dies, and its disk with it.
 fn wipe(lab: &mut Lab, args: &Args) -> Said {
     let id = up(lab, args)?;
     lab.crash(id, 0);
-    lab.host(id).disk.clear();
+    let host = lab.host(id);
+    host.disk.clear();
+    host.shelf.named.clear();
     Ok(Vec::new())
 }
 

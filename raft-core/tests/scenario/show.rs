@@ -245,7 +245,7 @@ fn write(write: &Write) -> String {
 }
 
 /// A snapshot by its last entry, its maker, and the maker's count if it is not the first.
-fn snapshot(id: &SnapshotId) -> String {
+pub fn snapshot(id: &SnapshotId) -> String {
     let at = EntryId { term: id.term, index: id.index };
     match (id.index, id.counter) {
         (LogIndex(0), _) => "the founding".into(),
@@ -300,12 +300,17 @@ pub fn peers(lab: &Lab, id: u64) -> Vec<String> {
 pub fn log(lab: &Lab, id: u64) -> Vec<String> {
     let durable = lab.durable_log(id);
     let lines = lab.log(id).into_iter().map(|one| {
-        let LogIndex(index) = one.id.index;
-        let safe = durable.get(index as usize - 1) == Some(&one);
+        let safe = durable.contains(&one);
         let mark = if safe { "" } else { " (not durable)" };
         format!("{}{mark}", entry(one.id, one.kind, &one.payload))
     });
     lines.collect()
+}
+
+/// What a state machine holds, oldest first.
+pub fn machine(lab: &Lab, id: u64) -> Vec<String> {
+    let line = |(id, payload): &(EntryId, Vec<u8>)| entry(*id, EntryKind::Command, payload);
+    lab.hosts[&id].applied.iter().map(line).collect()
 }
 
 /// The counters of rejected and ignored paths that are not zero.

@@ -12,8 +12,8 @@ use snapshots::Shelf;
 
 use super::{GROUP, fold, identity};
 use raftcore::{
-    ChunkRequest, Config, EntryId, EntryKind, LogIndex, Membership, Message, Node, NodeId, Output,
-    ReadId, RejectedMessage, RoleName, Stored, Term, Tick, Write, WriteId,
+    ChunkRequest, Config, Entries, EntryId, EntryKind, LogIndex, Membership, Message, Node, NodeId,
+    Output, ReadId, RejectedMessage, RoleName, Stored, Term, Tick, Write, WriteId,
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -299,7 +299,22 @@ impl Lab {
         }
         host.pending.clear();
         host.reads.clear();
-        host.applied.clear();
+    }
+
+    /// The same, but of the first write that is lost the beginning is found: its term and vote, the
+    /// bytes of a snapshot, the name of a snapshot, and nothing of what comes after.
+    pub fn crash_within_write(&mut self, id: u64, keep: usize) {
+        let host = self.host(id);
+        let mut torn = host.pending.get(keep).expect("no write is under way").clone();
+        torn.reset_log_to = None;
+        torn.truncate_from = None;
+        torn.entries = Entries::default();
+        torn.discard_through = None;
+        torn.release_snapshots_below = None;
+        self.crash(id, keep);
+        let host = self.host(id);
+        host.shelf.stored(&torn);
+        host.disk.push(torn);
     }
 
     /// A node starts from its disk; its state machine holds everything up to `applied`.
@@ -310,6 +325,8 @@ impl Lab {
             stored = first_start(&self.founders, id);
         }
         let host = self.host(id);
+        host.applied.retain(|(entry, _)| entry.index.0 <= applied);
+        host.shelf.restarted(stored.snapshot());
         let mut node = Node::new(host.config.clone(), stored, LogIndex(applied)).unwrap();
         node.tick(Tick(host.now));
         host.node = Some(node);

@@ -40,6 +40,19 @@ impl Shelf {
         }
     }
 
+    /// A node starts: of everything else than its newest snapshot it will never speak again.
+    pub fn restarted(&mut self, newest: Option<&SnapshotMeta>) {
+        self.taken.clear();
+        self.asked.clear();
+        self.named.retain(|&id, _| newest.is_some_and(|newest| newest.id == id));
+    }
+
+    /// Some bytes of each snapshot become others, and nobody notices.
+    pub fn damage(&mut self) {
+        let last = self.named.values_mut().filter_map(|bytes| bytes.last_mut());
+        last.for_each(|byte| *byte ^= 0xFF);
+    }
+
     pub fn read(&self, request: &ChunkRequest) -> Result<Chunk, Unavailable> {
         let bytes = self.named.get(&request.snapshot).ok_or(Unavailable)?;
         let rest = bytes.get(request.offset as usize..).ok_or(Unavailable)?;
@@ -70,9 +83,14 @@ fn unpack(bytes: &[u8]) -> Vec<(EntryId, Vec<u8>)> {
 impl Lab {
     /// The state machine takes a snapshot of everything it has applied, and says so.
     pub fn snapshot(&mut self, id: u64) -> Result<LogIndex, Misuse> {
-        let index = self.node(id).applied_index();
+        self.snapshot_at(id, self.node(id).applied_index())
+    }
+
+    /// The same of what the state machine held when it had applied so much.
+    pub fn snapshot_at(&mut self, id: u64, index: LogIndex) -> Result<LogIndex, Misuse> {
         let host = self.host(id);
-        let bytes = pack(&host.applied);
+        let earlier = host.applied.partition_point(|(entry, _)| entry.index <= index);
+        let bytes = pack(&host.applied[..earlier]);
         host.shelf.taken.insert(index, bytes);
         self.act(id, |node| node.snapshot_taken(index)).map(|()| index)
     }
