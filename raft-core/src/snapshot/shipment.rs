@@ -21,6 +21,8 @@ pub(crate) struct Shipment {
     next: u64,
     /// The last piece was sent.
     sent: bool,
+    /// Where the peer last asked to go on from, if it has made no progress since.
+    resumed: Option<u64>,
     request: Option<ChunkRequest>,
     ready: Option<SnapshotChunk>,
     /// The digest of so many bytes, from the start; the whole's checksum goes with the last piece.
@@ -39,6 +41,7 @@ impl Shipment {
             acked: 0,
             next: 0,
             sent: false,
+            resumed: None,
             request: None,
             ready: founding(meta),
             digest: Digest::new(),
@@ -121,12 +124,14 @@ impl Shipment {
             // Nobody can have more than there is.
         } else if again {
             // Each piece after a gap says so: once is enough.
-            if received < self.next && (received != self.acked || now.since(self.since) >= patience)
-            {
+            let repeated = self.resumed == Some(received) && now.since(self.since) < patience;
+            if received < self.next && !repeated {
+                self.resumed = Some(received);
                 self.begin_again(received, now);
             }
         } else if received > self.acked {
             self.acked = received;
+            self.resumed = None;
             self.since = now;
             if self.next < received {
                 self.next = received;
