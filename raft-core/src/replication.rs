@@ -243,9 +243,10 @@ impl Peer {
 
     /// The peer has everything up to `matched`, durably. Says whether that is news.
     pub(crate) fn succeeded(&mut self, matched: LogIndex, base: LogIndex) -> bool {
-        if self.shipment.is_some() {
-            // Only what the log goes on from ends the transfer.
-            if matched < base {
+        if let Some(shipment) = &self.shipment {
+            // Only what the log goes on from ends the transfer, or its own end: if the log has lost
+            // what comes after that, a newer snapshot follows.
+            if matched < base.min(shipment.meta().id.index) {
                 return false;
             }
             self.shipment = None;

@@ -42,7 +42,8 @@ impl Leader {
     /// Tries again what was lost, and lets go of what peers have received meanwhile.
     pub(super) fn tend_snapshots(&mut self, shared: &mut Shared, now: Tick) {
         self.peers.iter_mut().for_each(|peer| peer.on_tick(shared, now));
-        if shared.log.base().id.index < shared.snapshots.newest().id.index {
+        let kept = shared.log.base().id.index < shared.snapshots.newest().id.index;
+        if kept || shared.snapshots.is_release_due() {
             self.discard(shared);
         }
     }
