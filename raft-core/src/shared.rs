@@ -279,6 +279,10 @@ impl Shared {
     pub(crate) fn next_duty(&mut self) -> Option<Output> {
         if self.snapshots.awaits().is_some() {
             let meta = self.snapshots.take_restore()?;
+            let changed = meta.membership_index > self.delivered && !meta.membership.is_joint();
+            if changed {
+                self.notice(Event::MembershipChanged { index: meta.membership_index });
+            }
             self.delivered = meta.id.index;
             return Some(Output::Restore(meta));
         }
