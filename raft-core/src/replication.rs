@@ -319,11 +319,18 @@ impl Peer {
         let retry = shared.after(shared.config.heartbeat_ticks.into()).unwrap_or_default();
         let mine = |shipment: &&mut Box<Shipment>| shipment.asked(id).is_some();
         let Some(shipment) = self.shipment.as_mut().filter(mine) else { return false };
-        let read = shipment.answered(chunk.clone(), retry);
-        if !read && shipment.meta().id != shared.snapshots.newest().id {
-            self.ship(shared);
+        if !shipment.answered(chunk.clone(), retry) {
+            self.ship_newer(shared);
         }
         true
+    }
+
+    /// Begins with the newest snapshot instead, if it is not the one under way.
+    fn ship_newer(&mut self, shared: &Shared) {
+        let newest = shared.snapshots.newest().id;
+        if self.shipment.as_ref().is_some_and(|shipment| shipment.meta().id != newest) {
+            self.ship(shared);
+        }
     }
 
     /// Takes a reply to a piece of a snapshot. Says whether it was awaited.
@@ -331,14 +338,17 @@ impl Peer {
         let of_this = |shipment: &&mut Box<Shipment>| shipment.meta().id == reply.snapshot;
         let Some(shipment) = self.shipment.as_mut().filter(of_this) else { return false };
         let now = shared.now.unwrap_or_default();
-        shipment.on_reply(reply, now, shared.config.heartbeat_ticks.into());
+        if shipment.on_reply(reply, now, shared.config.heartbeat_ticks.into()) {
+            self.ship_newer(shared);
+        }
         true
     }
 
     /// A transfer without progress is tried again.
     pub(crate) fn on_tick(&mut self, shared: &Shared, now: Tick) {
-        if let Some(shipment) = &mut self.shipment {
-            shipment.on_tick(now, shared.config.election_ticks_max.into());
+        let patience = shared.config.election_ticks_max.into();
+        if self.shipment.as_mut().is_some_and(|shipment| shipment.on_tick(now, patience)) {
+            self.ship_newer(shared);
         }
     }
 

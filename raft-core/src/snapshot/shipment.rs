@@ -11,7 +11,7 @@ use crate::output::{ChunkRequest, SnapshotChunk, SnapshotMeta};
 use crate::types::{ChunkId, SnapshotId, Tick};
 
 /// A snapshot on its way to a peer. It is the one the transfer began with, even if a newer one is
-/// made meanwhile.
+/// made meanwhile, unless all of it has to be sent again.
 #[derive(Clone, Debug)]
 pub(crate) struct Shipment {
     meta: SnapshotMeta,
@@ -117,8 +117,8 @@ impl Shipment {
         Some(SnapshotPiece { session, meta: self.meta.clone(), chunk })
     }
 
-    /// Takes a reply to a piece of this snapshot.
-    pub(crate) fn on_reply(&mut self, reply: SnapshotReply, now: Tick, patience: u64) {
+    /// Takes a reply to a piece of this snapshot. Says whether all has to be sent again.
+    pub(crate) fn on_reply(&mut self, reply: SnapshotReply, now: Tick, patience: u64) -> bool {
         let SnapshotReply { received, again, .. } = reply;
         if received > self.meta.length {
             // Nobody can have more than there is.
@@ -127,7 +127,12 @@ impl Shipment {
             let repeated = self.resumed == Some(received) && now.since(self.since) < patience;
             if received < self.next && !repeated {
                 self.resumed = Some(received);
+                if received < self.acked {
+                    // It lost what it had, or the whole is damaged, which may happen again.
+                    self.not_before = now.plus(patience);
+                }
                 self.begin_again(received, now);
+                return received == 0;
             }
         } else if received > self.acked {
             self.acked = received;
@@ -138,15 +143,19 @@ impl Shipment {
                 self.sent = false;
             }
         }
+        false
     }
 
-    /// Nothing was heard for too long: what is not known to have arrived is sent again.
-    pub(crate) fn on_tick(&mut self, now: Tick, patience: u64) {
+    /// Nothing was heard for too long: what is not known to have arrived is sent again. Says whether
+    /// that is all of it.
+    pub(crate) fn on_tick(&mut self, now: Tick, patience: u64) -> bool {
         let waiting = self.sent || self.bytes_in_flight() > 0;
-        if waiting && now.since(self.since) >= patience {
+        let again = waiting && now.since(self.since) >= patience;
+        if again {
             let all = self.sent && self.acked == self.next;
             self.begin_again(if all { 0 } else { self.acked }, now);
         }
+        again && self.acked == 0
     }
 
     fn begin_again(&mut self, from: u64, now: Tick) {
