@@ -2,6 +2,7 @@
 
 use super::args::Args;
 use super::commands::{Said, node, report, up};
+use super::members;
 use super::show::{self, Detail};
 use crate::support::fold;
 use crate::support::lab::Lab;
@@ -45,9 +46,11 @@ fn on_disk(lab: &Lab, id: u64) -> Vec<String> {
     let newest = stored.snapshot();
     let files = lab.hosts[&id].shelf.named.iter().map(|(id, bytes)| {
         let state = match newest {
-            Some(newest) if newest.id == *id => "the newest",
-            Some(newest) if *id < newest.id => "to be released",
-            _ => "not whole yet",
+            Some(newest) if newest.id == *id => {
+                format!("the newest, with {}", members::text(&newest.membership))
+            }
+            Some(newest) if *id < newest.id => "to be released".into(),
+            _ => "not whole yet".into(),
         };
         format!("{}: {} bytes, {state}", show::snapshot(id), bytes.len())
     });
