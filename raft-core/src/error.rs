@@ -115,7 +115,8 @@ pub enum RejectedMessage {
         /// The last entry here.
         last: LogIndex,
     },
-    /// A piece of a snapshot that cannot be: its place, its length or its last entry.
+    /// A piece of a snapshot that cannot be: its place, its length or its last entry; or more of a
+    /// snapshot is confirmed than there is.
     #[error("impossible piece of a snapshot at {index}")]
     Snapshot {
         /// The last entry the snapshot contains.

@@ -184,7 +184,7 @@ impl Node {
                 follower.on_snapshot_chunk(shared, from, piece);
             }
             (Body::SnapshotReply(reply), Role::Leader(leader)) => {
-                leader.on_snapshot_reply(shared, from, **reply);
+                leader.on_snapshot_reply(shared, from, **reply)?;
             }
             (&Body::Heartbeat(beat), Role::Follower(follower)) => {
                 follower.on_heartbeat(shared, from, beat);

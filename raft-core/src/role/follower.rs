@@ -102,7 +102,8 @@ pub(crate) fn check_piece(
     let SnapshotPiece { meta, chunk, .. } = piece;
     let index = meta.id.index;
     let end = chunk.offset.checked_add(chunk.data.len() as u64);
-    let fits = end.is_some_and(|end| end <= chunk.total) && chunk.total == meta.length;
+    let empty = chunk.data.is_empty() && end != Some(chunk.total);
+    let fits = end.is_some_and(|end| end <= chunk.total) && chunk.total == meta.length && !empty;
     let named = (index.0 == 0) == (meta.id.term.0 == 0) && meta.id.term <= term;
     let founding =
         index.0 > 0 || *meta == SnapshotMeta::founding(shared.identity.group, &meta.membership);

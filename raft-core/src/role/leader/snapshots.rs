@@ -1,6 +1,7 @@
 //! Snapshots at the leader: for peers that lack what the log begins after (Raft 7).
 
 use super::Leader;
+use crate::error::RejectedMessage;
 use crate::input::{Chunk, Unavailable};
 use crate::message::SnapshotReply;
 use crate::replication::Peer;
@@ -13,18 +14,24 @@ impl Leader {
         shared: &mut Shared,
         from: NodeId,
         reply: SnapshotReply,
-    ) {
+    ) -> Result<(), RejectedMessage> {
         let Some((at, peer)) = self.peer(from) else {
-            return count(&mut shared.counters.not_member);
+            count(&mut shared.counters.not_member);
+            return Ok(());
         };
+        if peer.confirms_too_much(reply) {
+            return Err(RejectedMessage::Snapshot { index: reply.snapshot.index });
+        }
         peer.heard = !peer.contradicts;
         if !peer.is_current(reply.session) {
-            return count(&mut shared.counters.old_session);
+            count(&mut shared.counters.old_session);
+            return Ok(());
         }
         if !peer.piece_received(shared, reply) {
             count(&mut shared.counters.unexpected_replies);
         }
         self.cursor = self.cursor.min(at);
+        Ok(())
     }
 
     pub(crate) fn on_snapshot_chunk(
