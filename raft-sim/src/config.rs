@@ -68,6 +68,8 @@ pub(crate) struct Plan {
     pub(crate) refolds: bool,
     /// Whether state machines forget everything at a crash.
     pub(crate) machine_in_memory: bool,
+    /// Chance that a state machine takes a snapshot when it has applied something.
+    pub(crate) snapshots: u32,
     /// Longest payload that clients propose.
     pub(crate) payload_max: u64,
 }
@@ -116,6 +118,7 @@ impl Plan {
             codec: rng.chance(750),
             refolds: rng.chance(125),
             machine_in_memory: rng.chance(500),
+            snapshots: rng.pick(&[0, 5, 20, 100, 500]),
             payload_max: rng.pick(&[16, 64, 200]),
         })
     }
@@ -144,6 +147,8 @@ fn timings_and_limits(rng: &mut Rng) -> Config {
         max_reads: limit(&[1, 2, 6], defaults.max_reads),
         read_ticks_max: limit(&[10, 30], defaults.read_ticks_max as usize) as u32,
         disk_stall_ticks: limit(&[15, 60], defaults.disk_stall_ticks as usize) as u32,
+        max_chunk_bytes: limit(&[9, 32, 100], defaults.max_chunk_bytes),
+        max_retained_bytes: if rng.chance(500) { 0 } else { rng.pick(&[1, 500, 5000, 1 << 20]) },
         max_writes_in_flight: rng.pick(&[1, 2, 2, 2, 3, 5]),
         pre_vote: rng.chance(800),
         check_quorum: rng.chance(850),

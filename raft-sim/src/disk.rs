@@ -8,6 +8,7 @@ use raftcore::{Entries, LogRequest, Stored, StoredError, Unavailable, Write};
 use crate::faults::{FaultCounts, FaultKind};
 use crate::property::{Checked, Property, broken};
 use crate::rng::Rng;
+use crate::shelf::{SNAPSHOT_BYTES_MAX, Shelf};
 
 /// A write that was issued and is not yet durable.
 enum Pending {
@@ -44,6 +45,7 @@ pub(crate) struct Disk {
     host: usize,
     codec: bool,
     durable: Stored,
+    pub(crate) shelf: Shelf,
     pending: VecDeque<Pending>,
     /// Some restarts fold every record again.
     refolds: bool,
@@ -66,6 +68,7 @@ impl Disk {
             refolds,
             record,
             durable: Stored::empty(),
+            shelf: Shelf::default(),
             pending: VecDeque::new(),
             journal: (refolds || record).then(Vec::new),
             busy_until: 0,
@@ -106,6 +109,7 @@ impl Disk {
         if let Some(journal) = &mut self.journal {
             journal.push(write.encode().into());
         }
+        self.shelf.keep(self.host, &write)?;
         self.durable.replay(write).or_else(|error| {
             let detail = format!("a durable write does not fold: {error}");
             broken(Property::Restartable, self.host, detail)
@@ -145,7 +149,9 @@ impl Disk {
                 counts[FaultKind::TornEntries] += 1;
                 continue;
             }
-            survivors.extend(tear(write.read(self.host)?, rng, counts));
+            let write = write.read(self.host)?;
+            self.shelf.torn(&write, rng.below(SNAPSHOT_BYTES_MAX) as usize);
+            survivors.extend(tear(write, rng, counts));
         }
         self.fails = false;
         Ok(survivors)
@@ -193,7 +199,10 @@ impl Disk {
         let said = |stored: &Stored| {
             let last = stored.last();
             let checksum = stored.entry(last.index).map(|entry| entry.checksum);
-            (stored.identity(), stored.hard_state(), last, checksum)
+            let checkpoint = stored.checkpoint().unwrap_or_default();
+            let base = checkpoint.first().and_then(|write| write.snapshot.clone());
+            let snapshot = stored.snapshot().cloned();
+            (stored.identity(), stored.hard_state(), last, checksum, base, snapshot)
         };
         if said(&folded) == said(&self.durable) {
             return Ok(folded);
@@ -219,27 +228,30 @@ fn torn_record_is_recognised(host: usize, record: &Bytes, rng: &mut Rng) -> Chec
 pub(crate) fn tear(mut write: Write, rng: &mut Rng, counts: &mut FaultCounts) -> Option<Write> {
     let fields = [
         write.hard_state.is_some(),
+        write.snapshot_chunk.is_some(),
         write.snapshot.is_some(),
+        write.reset_log_to.is_some(),
         write.truncate_from.is_some(),
         !write.entries.is_empty(),
+        write.discard_through.is_some(),
+        write.release_snapshots_below.is_some(),
     ];
     let count = fields.iter().filter(|&&there| there).count() as u64;
     let mut left = rng.below(count.max(1));
-    let [state, snapshot, truncate, entries] = fields.map(|there| {
-        let keep = there && left > 0;
-        left -= u64::from(keep);
-        keep
-    });
-    if !state {
-        write.hard_state = None;
-    }
-    if !snapshot {
-        write.snapshot = None;
-    }
-    if !truncate {
-        write.truncate_from = None;
-    }
-    let reached = [state, snapshot, truncate] == [fields[0], fields[1], fields[2]];
+    let reached = fields[..5].iter().filter(|&&there| there).count() as u64 == left;
+    let [state, chunk, snapshot, reset, truncate, entries, discard, release] =
+        fields.map(|there| {
+            let keep = there && left > 0;
+            left -= u64::from(keep);
+            keep
+        });
+    write.hard_state = write.hard_state.filter(|_| state);
+    write.snapshot_chunk = write.snapshot_chunk.filter(|_| chunk);
+    write.snapshot = write.snapshot.filter(|_| snapshot);
+    write.reset_log_to = write.reset_log_to.filter(|_| reset);
+    write.truncate_from = write.truncate_from.filter(|_| truncate);
+    write.discard_through = write.discard_through.filter(|_| discard);
+    write.release_snapshots_below = write.release_snapshots_below.filter(|_| release);
     if !entries {
         let keep = if reached { rng.below(write.entries.len() as u64) } else { 0 };
         if keep > 0 {
@@ -247,11 +259,7 @@ pub(crate) fn tear(mut write: Write, rng: &mut Rng, counts: &mut FaultCounts) ->
         }
         write.entries = first_entries(&write.entries, keep as usize);
     }
-    if write.hard_state.is_none()
-        && write.snapshot.is_none()
-        && write.truncate_from.is_none()
-        && write.entries.is_empty()
-    {
+    if write == Write::empty(write.identity, write.id) {
         return None;
     }
     counts[FaultKind::TornWrite] += 1;

@@ -88,6 +88,28 @@ fault_kinds! {
     SlowLogRead => "slow log read",
     /// The disk gives the same entries twice.
     RepeatedAnswer => "repeated answer",
+    /// A state machine takes a snapshot.
+    Snapshot => "snapshot",
+    /// A snapshot of an older state is taken, or one is told of twice.
+    OldSnapshot => "old snapshot",
+    /// A node hears of a snapshot after its restart.
+    SnapshotBeforeRestart => "snapshot before restart",
+    /// A state machine is replaced by a snapshot.
+    Restore => "restore",
+    /// A piece of a snapshot is read late.
+    LateChunk => "late chunk",
+    /// Less of a snapshot is read than was asked for.
+    ShortChunk => "short chunk",
+    /// A piece of a snapshot cannot be read.
+    FailedChunk => "failed chunk",
+    /// A node stops while it receives a snapshot.
+    CrashInTransfer => "crash in transfer",
+    /// A node starts with a state machine that lags behind what it had applied.
+    LaggingMachine => "lagging machine",
+    /// A snapshot passes proposals, and their node says so.
+    UnknownProposals => "unknown proposals",
+    /// A node waits for a group to add it.
+    Join => "join",
     /// A client reads what was acknowledged before.
     LinearizableRead => "linearizable read",
     /// A client reads what was acknowledged before, by lease if there is one.
@@ -150,6 +172,11 @@ impl FaultKind {
                 | Self::ChangeWhileCut
                 | Self::CrashInJoint
                 | Self::RemovedLeader
+                | Self::LateChunk
+                | Self::ShortChunk
+                | Self::FailedChunk
+                | Self::CrashInTransfer
+                | Self::UnknownProposals
         )
     }
 }

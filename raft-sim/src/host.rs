@@ -1,8 +1,9 @@
 //! A host: a node, a disk, a clock, a state machine, and habits.
 
 use raftcore::{
-    Answer, Entries, EntryId, Input, LogIndex, LogReadId, MembershipChange, Message, Misuse, Node,
-    NodeId, Output, ReadConsistency, ReadId, Refused, RejectedMessage, Tick, Unavailable, WriteId,
+    Answer, Chunk, ChunkId, ChunkRequest, Entries, EntryId, Input, LogIndex, LogReadId,
+    MembershipChange, Message, Misuse, Node, NodeId, Output, ReadConsistency, ReadId, Refused,
+    RejectedMessage, Tick, Unavailable, WriteId,
 };
 
 use crate::check::View;
@@ -147,6 +148,24 @@ impl Driver {
         result
     }
 
+    pub(crate) fn snapshot_taken(&mut self, index: LogIndex) -> Result<(), Misuse> {
+        self.keep(|| Input::SnapshotTaken(index));
+        let result = self.node.snapshot_taken(index);
+        self.kept(|| result.clone().map_or_else(Answer::Misuse, |()| Answer::Done));
+        result
+    }
+
+    pub(crate) fn snapshot_chunk(
+        &mut self,
+        request: ChunkId,
+        chunk: Result<Chunk, Unavailable>,
+    ) -> Result<(), Misuse> {
+        self.keep(|| Input::SnapshotChunk { request, chunk: chunk.clone() });
+        let result = self.node.snapshot_chunk(request, chunk);
+        self.kept(|| result.clone().map_or_else(Answer::Misuse, |()| Answer::Done));
+        result
+    }
+
     pub(crate) fn storage_failed(&mut self) {
         self.keep(|| Input::StorageFailed);
         self.node.storage_failed();
@@ -213,8 +232,11 @@ pub(crate) struct Host {
     pub(crate) issued: WriteId,
     pub(crate) acked: u64,
     pub(crate) issued_before: WriteId,
-    /// What the state machine holds durably.
+    /// What the state machine holds, and what of it was durable some time ago.
     pub(crate) machine: u64,
+    pub(crate) saved: u64,
+    /// Pieces of snapshots that its disk is to read.
+    pub(crate) asked: Vec<ChunkRequest>,
     /// Inputs since the last poll.
     pub(crate) inputs: u32,
     /// What the disk has read of the log and not yet told, and how often it has.

@@ -33,6 +33,7 @@ mod queue;
 mod record;
 mod report;
 mod rng;
+mod shelf;
 mod trace;
 mod transcript;
 mod weather;

@@ -40,6 +40,12 @@ pub enum Property {
     IndexOrdering,
     /// Queues, writes in flight and memory stay within their limits.
     BoundedResources,
+    /// What a snapshot says is what a replay of the committed history gives (Raft 7).
+    SnapshotEqualsReplay,
+    /// What is deleted of log and snapshots is contained in a newer, durable snapshot.
+    SnapshotCoversDiscard,
+    /// A snapshot that a node names, ships or restores is on its disk, and whole.
+    SnapshotIsWhole,
     /// What a client was told is so, for ever.
     ClientPromise,
     /// A read shows all that was acknowledged before it was asked (thesis 6.4).
@@ -86,6 +92,9 @@ impl Property {
             Self::MonotonicState => "monotonic-state",
             Self::IndexOrdering => "index-ordering",
             Self::BoundedResources => "bounded-resources",
+            Self::SnapshotEqualsReplay => "snapshot-equals-replay",
+            Self::SnapshotCoversDiscard => "snapshot-covers-discard",
+            Self::SnapshotIsWhole => "snapshot-is-whole",
             Self::ClientPromise => "client-promise",
             Self::FreshReads => "fresh-reads",
             Self::ReadsEnd => "reads-end",

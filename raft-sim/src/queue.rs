@@ -25,6 +25,10 @@ pub(crate) enum Event {
     Applied { host: u8, life: u32, index: u64 },
     /// A host tells its node what its disk has read of the log.
     Answer { host: u8, life: u32, number: u64 },
+    /// A host tells its node of a snapshot that its state machine took.
+    Taken { host: u8, life: u32, index: u64 },
+    /// A disk answers a request for a piece of a snapshot.
+    Chunk { host: u8, life: u32, sequence: u64 },
     /// A host starts its node from the disk.
     Restart { host: u8, life: u32 },
     /// Something is wanted of a node.

@@ -28,6 +28,11 @@ pub enum Start {
     },
     /// From these stored records.
     Stored(Vec<Vec<u8>>),
+    /// For the first time, to be added by a running group.
+    Join {
+        /// The group and the node.
+        identity: Identity,
+    },
 }
 
 /// One life of one node: what it began with and every input since.
@@ -140,6 +145,7 @@ impl NodeRecording {
         let stored = match &self.start {
             Start::Found { identity, membership } => Stored::found(*identity, membership.clone()),
             Start::Stored(records) => fold(records)?,
+            Start::Join { identity } => Stored::join(*identity),
         };
         let mut node = Node::new(self.config.clone(), stored, self.applied)?;
         let (identity, life) = (node.identity(), node.incarnation());

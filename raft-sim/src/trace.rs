@@ -3,7 +3,7 @@
 use core::fmt;
 use std::collections::VecDeque;
 
-use raftcore::{AppendOutcome, Body, Membership, Message, Write};
+use raftcore::{AppendOutcome, Body, Membership, Message, SnapshotId, Write};
 
 use crate::queue::UNITS_PER_TICK;
 
@@ -78,8 +78,29 @@ impl fmt::Display for Told<'_> {
                 write!(f, " session {session} token {token} verified {verified}")
             }
             Body::Commit(body) => write!(f, " session {} commit {}", body.session, body.commit),
+            Body::SnapshotChunk(body) => {
+                let (session, id, chunk) = (body.session, body.meta.id, &body.chunk);
+                let end = chunk.offset + chunk.data.len() as u64;
+                write!(f, " session {session} snapshot {}", Named(&id))?;
+                write!(f, " bytes {} to {end} of {}", chunk.offset, chunk.total)
+            }
+            Body::SnapshotReply(body) => {
+                let (session, id, received) = (body.session, body.snapshot, body.received);
+                write!(f, " session {session} snapshot {} received {received}", Named(&id))?;
+                if body.again { write!(f, ", again") } else { Ok(()) }
+            }
             other => write!(f, " {other:?}"),
         }
+    }
+}
+
+/// A snapshot's name in one word: its last entry, its maker, and the maker's number for it.
+pub(crate) struct Named<'a>(pub(crate) &'a SnapshotId);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SnapshotId { index, term, maker, incarnation, counter } = self.0;
+        write!(f, "{index}@{term}:n{maker}.{incarnation}.{counter}")
     }
 }
 
@@ -117,14 +138,27 @@ impl fmt::Display for Written<'_> {
                 write!(f, " vote {vote}")?;
             }
         }
+        if let Some(chunk) = &write.snapshot_chunk {
+            let end = chunk.offset + chunk.data.len() as u64;
+            write!(f, " bytes {} to {end} of {}", chunk.offset, Named(&chunk.snapshot))?;
+        }
         if let Some(meta) = &write.snapshot {
-            write!(f, " snapshot {}", meta.id.index)?;
+            write!(f, " snapshot {}", Named(&meta.id))?;
+        }
+        if let Some(to) = write.reset_log_to {
+            write!(f, " reset to {to}")?;
         }
         if let Some(from) = write.truncate_from {
             write!(f, " truncate {from}")?;
         }
         if let Some(last) = write.entries.iter().last() {
             write!(f, " entries {} to {}", write.entries.first(), last.id)?;
+        }
+        if let Some(through) = write.discard_through {
+            write!(f, " discard to {through}")?;
+        }
+        if let Some(below) = &write.release_snapshots_below {
+            write!(f, " release below {}", Named(below))?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use raftcore::{Answer, Input, Output};
 
-use crate::trace::{Told, Written};
+use crate::trace::{Named, Told, Written};
 
 /// An input in one line.
 pub(crate) struct Given<'a>(pub(crate) &'a Input);
@@ -29,6 +29,14 @@ impl fmt::Display for Given<'_> {
             Input::Trim { max_bytes } => write!(f, "trim {max_bytes}"),
             Input::Persisted(id) => write!(f, "persisted {id}"),
             Input::Applied(index) => write!(f, "applied {index}"),
+            Input::SnapshotTaken(index) => write!(f, "snapshot taken at {index}"),
+            Input::SnapshotChunk { request, chunk: Ok(chunk) } => {
+                let (sequence, bytes, total) = (request.sequence, chunk.data.len(), chunk.total);
+                write!(f, "chunk {sequence}: {bytes} bytes of {total}")
+            }
+            Input::SnapshotChunk { request, chunk: Err(_) } => {
+                write!(f, "chunk {} is unavailable", request.sequence)
+            }
             Input::StorageFailed => write!(f, "storage failed"),
             Input::Poll => write!(f, "poll"),
             other => write!(f, "{other:?}"),
@@ -50,6 +58,12 @@ impl fmt::Display for Gave<'_> {
                 Output::Persist(write) => write!(f, "persist {}", Written(write)),
                 Output::Apply(committed) => {
                     write!(f, "apply {} to {}", committed.entries.first(), committed.last())
+                }
+                Output::Restore(meta) => write!(f, "restore snapshot {}", Named(&meta.id)),
+                Output::ReadSnapshot(request) => {
+                    let (sequence, snapshot) = (request.id.sequence, Named(&request.snapshot));
+                    write!(f, "chunk {sequence}: read snapshot {snapshot} at {}", request.offset)?;
+                    write!(f, ", at most {} bytes", request.max_bytes)
                 }
                 Output::ReadReady(id) => write!(f, "read {id} is ready"),
                 other => write!(f, "{other:?}"),

@@ -211,6 +211,11 @@ impl Weather {
         if rng.chance(self.odd) {
             habits.apply_late = rng.pick(&[100, 1000]);
         }
+        if rng.chance(self.odd) {
+            habits.read_late = rng.pick(&[100, 700]);
+            habits.read_short = rng.pick(&[0, 300, 900]);
+            habits.read_fails = rng.pick(&[0, 100, 1000]);
+        }
         habits
     }
 }
@@ -237,6 +242,10 @@ pub(crate) struct Habits {
     pub(crate) ack_merge: u32,
     pub(crate) poll_late: u32,
     pub(crate) apply_late: u32,
+    /// Pieces of snapshots are read late, in part, or not at all.
+    pub(crate) read_late: u32,
+    pub(crate) read_short: u32,
+    pub(crate) read_fails: u32,
 }
 
 impl Habits {
@@ -251,6 +260,9 @@ impl Habits {
             ack_merge: 0,
             poll_late: 0,
             apply_late: 0,
+            read_late: 0,
+            read_short: 0,
+            read_fails: 0,
         }
     }
 }

@@ -17,6 +17,8 @@ enum State {
     Acknowledged,
     /// The client was told that it never will be.
     Lost,
+    /// The client was told that nobody can tell.
+    Unknown,
 }
 
 #[derive(Clone, Copy)]
@@ -117,6 +119,10 @@ impl Clients {
             return broken(Property::ClientPromise, host, detail);
         }
         if proposal.host as usize == host && proposal.life == life {
+            if proposal.state == State::Unknown {
+                let detail = format!("proposal {number}, told to be unknown, is applied as {id}");
+                return broken(Property::ClientPromise, host, detail);
+            }
             proposal.state = State::Acknowledged;
             self.acknowledged = self.acknowledged.max(id.index.0);
             let open = &mut self.open[host];
@@ -141,6 +147,15 @@ impl Clients {
 
     /// A node says that its proposals from one entry to another were overwritten.
     pub(crate) fn lost(&mut self, host: usize, from: EntryId, through: LogIndex) -> Checked {
+        self.ended(host, from, through, State::Lost)
+    }
+
+    /// A node says that a snapshot passed its proposals from one entry to another.
+    pub(crate) fn unknown(&mut self, host: usize, from: EntryId, through: LogIndex) -> Checked {
+        self.ended(host, from, through, State::Unknown)
+    }
+
+    fn ended(&mut self, host: usize, from: EntryId, through: LogIndex, state: State) -> Checked {
         let Self { proposals, open, lives, .. } = self;
         let mine = &lives[host];
         let id = |number: &usize| proposals[*number].id;
@@ -148,12 +163,12 @@ impl Clients {
         let end = EntryId { term: from.term, index: through };
         let count = mine[first..].partition_point(|number| id(number) <= end);
         for &number in &mine[first..first + count] {
-            let Proposal { id, state, .. } = proposals[number];
-            if state != State::Open {
-                let detail = format!("proposal {number}, {id}, is told to be lost after {state:?}");
+            let Proposal { id, state: before, .. } = proposals[number];
+            if before != State::Open {
+                let detail = format!("proposal {number}, {id}, is told {state:?} after {before:?}");
                 return broken(Property::ClientPromise, host, detail);
             }
-            proposals[number].state = State::Lost;
+            proposals[number].state = state;
         }
         open[host].retain(|&number| proposals[number].state == State::Open);
         Ok(())

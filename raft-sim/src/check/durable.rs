@@ -1,6 +1,6 @@
 //! What is on a node's disk, as the checkers see it: a fold of its own over the durable writes.
 
-use raftcore::Write;
+use raftcore::{SnapshotId, SnapshotMeta, Write};
 
 use super::{Mark, Places};
 use crate::property::{Checked, Property, broken};
@@ -11,8 +11,21 @@ pub(crate) struct Image {
     term: u64,
     vote: u64,
     incarnation: u64,
+    /// The whole log since the founding: where it begins after a snapshot, with what was committed.
     log: Vec<Mark>,
+    /// Entries up to here are deleted.
+    base: u64,
+    snapshot: Option<SnapshotMeta>,
     places: Places,
+}
+
+/// What was committed, as far as it matters to a write.
+#[derive(Clone, Copy)]
+pub(crate) struct Agreed<'a> {
+    /// All of it.
+    pub(crate) all: &'a [Mark],
+    /// How much of it in terms up to the write's.
+    pub(crate) settled: usize,
 }
 
 impl Image {
@@ -43,16 +56,21 @@ impl Image {
         self.log.get((index as usize).checked_sub(1)?).copied()
     }
 
+    /// The newest durable snapshot.
+    pub(crate) fn snapshot(&self) -> Option<SnapshotId> {
+        self.snapshot.as_ref().map(|meta| meta.id)
+    }
+
     pub(crate) fn marks(&self) -> &[Mark] {
         &self.log
     }
 
     /// Folds in one write, field by field, in the order of the fields.
     ///
-    /// `committed` is what was committed in terms up to the write's. A node that has not heard of
-    /// a later term may still give up an entry that was committed there, for an earlier leader: it
-    /// was not part of the quorum, and gets the entry back (Raft 5.4.2).
-    pub(crate) fn fold(&mut self, host: usize, write: &Write, committed: &[Mark]) -> Checked {
+    /// A node that has not heard of a later term than the write's may still give up an entry that
+    /// was committed there, for an earlier leader: it was not part of the quorum, and gets the entry
+    /// back (Raft 5.4.2).
+    pub(crate) fn fold(&mut self, host: usize, write: &Write, committed: Agreed<'_>) -> Checked {
         if let Some(state) = write.hard_state {
             let vote = state.vote.map_or(0, |vote| vote.0);
             let (term, incarnation) = (state.term.0, state.incarnation.0);
@@ -69,8 +87,10 @@ impl Image {
             }
             (self.term, self.vote, self.incarnation) = (term, vote, incarnation);
         }
+        self.fold_snapshot(host, write, committed)?;
         if let Some(from) = write.truncate_from {
             self.truncate(host, from.0, committed)?;
+            self.places.truncate(from.0);
         }
         for entry in &write.entries {
             let (index, next) = (entry.id.index.0, self.last() + 1);
@@ -80,16 +100,77 @@ impl Image {
             }
             self.log.push(Mark { term: entry.id.term.0, checksum: entry.checksum });
         }
-        self.places.fold(write);
+        self.places.append(&write.entries);
+        self.fold_discard(host, write)
+    }
+
+    /// A snapshot that the log does not contain takes its place, even if a crash left no word of it.
+    fn fold_snapshot(&mut self, host: usize, write: &Write, committed: Agreed<'_>) -> Checked {
+        if let Some(meta) = &write.snapshot {
+            let index = meta.id.index.0;
+            let agreed = (index as usize).checked_sub(1).map(|last| committed.all.get(last));
+            if self.snapshot().is_some_and(|newest| newest.index.0 > index)
+                || agreed.is_some_and(|agreed| agreed.is_none())
+            {
+                let detail = format!("stores {:?} after {:?}", meta.id, self.snapshot());
+                return broken(Property::SnapshotCoversDiscard, host, detail);
+            }
+            let known = self.mark(index).as_ref() == agreed.flatten();
+            self.snapshot = Some((**meta).clone());
+            if !known || self.last() == 0 {
+                self.reset(committed.all);
+            }
+        }
+        let Some(to) = write.reset_log_to else { return Ok(()) };
+        if self.snapshot().is_none_or(|snapshot| snapshot.index != to) {
+            let detail = format!("the log goes on from {to}, stored is {:?}", self.snapshot());
+            return broken(Property::SnapshotCoversDiscard, host, detail);
+        }
+        if self.last() > to.0 {
+            self.truncate(host, to.0 + 1, committed)?;
+        }
+        self.reset(committed.all);
         Ok(())
     }
 
-    fn truncate(&mut self, host: usize, from: u64, committed: &[Mark]) -> Checked {
+    fn reset(&mut self, committed: &[Mark]) {
+        let Some(meta) = &self.snapshot else { return };
+        let index = meta.id.index.0;
+        self.log.clear();
+        self.log.extend_from_slice(&committed[..index as usize]);
+        self.base = index;
+        self.places.reset(index, meta.membership_index.0);
+    }
+
+    fn fold_discard(&mut self, host: usize, write: &Write) -> Checked {
+        let covered = self.snapshot().unwrap_or_default();
+        if let Some(through) = write.discard_through {
+            if through > covered.index || through.0 > self.last() || through.0 <= self.base {
+                let detail = format!(
+                    "discards {} to {through} of {}; the snapshot is {covered:?}",
+                    self.base,
+                    self.last()
+                );
+                return broken(Property::SnapshotCoversDiscard, host, detail);
+            }
+            self.base = through.0;
+        }
+        match write.release_snapshots_below {
+            Some(below) if below > covered => {
+                let detail = format!("releases what is older than {below:?}, has {covered:?}");
+                broken(Property::SnapshotCoversDiscard, host, detail)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn truncate(&mut self, host: usize, from: u64, committed: Agreed<'_>) -> Checked {
         let Some(keep) = from.checked_sub(1) else {
             return broken(Property::Restartable, host, "truncates from entry 0");
         };
         let keep = keep as usize;
-        if let (Some(own), Some(agreed)) = (self.log.get(keep), committed.get(keep))
+        let settled = &committed.all[..committed.settled];
+        if let (Some(own), Some(agreed)) = (self.log.get(keep), settled.get(keep))
             && own == agreed
         {
             let detail = format!("deletes the committed entry {from}@{}", own.term);

@@ -1,6 +1,6 @@
 //! Memberships: which one is in force (thesis 4.1), and what a quorum of it is (Raft 6).
 
-use raftcore::{EntryKind, Membership, NodeId, Write};
+use raftcore::{Entries, EntryKind, Membership, NodeId, Write};
 
 use crate::property::{Checked, Property, broken};
 
@@ -30,11 +30,29 @@ impl Places {
 
     /// Folds in a write.
     pub(crate) fn fold(&mut self, write: &Write) {
-        if let Some(from) = write.truncate_from {
-            self.memberships.retain(|&index| index < from.0);
-            self.last = from.0.saturating_sub(1);
+        if let (Some(to), Some(meta)) = (write.reset_log_to, &write.snapshot) {
+            self.reset(to.0, meta.membership_index.0);
         }
-        for entry in &write.entries {
+        if let Some(from) = write.truncate_from {
+            self.truncate(from.0);
+        }
+        self.append(&write.entries);
+    }
+
+    /// A snapshot takes the place of the log.
+    pub(super) fn reset(&mut self, to: u64, membership: u64) {
+        self.memberships.clear();
+        self.memberships.extend(Some(membership).filter(|&index| index > 0));
+        self.last = to;
+    }
+
+    pub(super) fn truncate(&mut self, from: u64) {
+        self.memberships.retain(|&index| index < from);
+        self.last = from.saturating_sub(1);
+    }
+
+    pub(super) fn append(&mut self, entries: &Entries) {
+        for entry in entries {
             self.last = entry.id.index.0;
             if entry.kind == EntryKind::Membership {
                 self.memberships.push(self.last);

@@ -39,6 +39,10 @@ impl Checks {
                 }
                 None
             }
+            Body::SnapshotChunk(piece) => {
+                self.describes(host, &piece.meta)?;
+                Some(piece.meta.id.index)
+            }
             Body::Append(append) => Some(append.commit),
             Body::Heartbeat(heartbeat) => Some(heartbeat.commit),
             Body::Commit(commit) => Some(commit.commit),

@@ -7,10 +7,11 @@ mod log;
 mod membership;
 mod message;
 mod read;
+mod snapshot;
 mod vote;
 
 pub(crate) use client::{Clients, Proposed};
-pub(crate) use durable::Image;
+pub(crate) use durable::{Agreed, Image};
 
 use raftcore::{Committed, EntryId, EntryKind, Event, LogIndex, Membership, Node, RoleName, Write};
 
@@ -19,6 +20,7 @@ use crate::trace::Members;
 use log::Histories;
 pub(crate) use membership::{Places, is_quorum};
 use read::Reads;
+use snapshot::Topologies;
 use vote::{Ballots, Leaders};
 
 /// An entry as the checkers remember it: its checksum covers its content and all before it.
@@ -36,13 +38,15 @@ pub(crate) struct View {
     pub(crate) commit: u64,
     pub(crate) applied: u64,
     pub(crate) last: u64,
-    /// Index and term of the membership in force.
+    /// Index and term of the membership in force; the term of what no log holds is 0, and that of
+    /// none is 1.
     pub(crate) membership: (u64, u64),
 }
 
 impl View {
     pub(crate) fn of(node: &Node) -> Self {
         let membership = node.membership_index();
+        let none = u64::from(node.membership().members().is_empty());
         let since = if membership == LogIndex(0) { None } else { node.term_at(membership) };
         Self {
             role: node.role(),
@@ -50,7 +54,7 @@ impl View {
             commit: node.commit_index().0,
             applied: node.applied_index().0,
             last: node.last_index().0,
-            membership: (membership.0, since.map_or(0, |term| term.0)),
+            membership: (membership.0, since.map_or(none, |term| term.0)),
         }
     }
 
@@ -66,6 +70,7 @@ pub(crate) struct Checks {
     /// Each term in which something was committed, and how much was when it ended; rising.
     commit_terms: Vec<(u64, u64)>,
     histories: Histories,
+    topologies: Topologies,
     leaders: Leaders,
     ballots: Vec<Ballots>,
     images: Vec<Image>,
@@ -85,6 +90,7 @@ impl Checks {
             committed: Vec::new(),
             commit_terms: Vec::new(),
             histories: Histories::default(),
+            topologies: Topologies::new(founders),
             leaders: Leaders::default(),
             ballots: vec![Ballots::default(); hosts],
             images: vec![Image::default(); hosts],
@@ -162,6 +168,20 @@ impl Checks {
             return broken(Property::LeaderAppendOnly, host, detail);
         }
         Ok(())
+    }
+
+    /// A node's checksum at an entry: what it no longer keeps in memory is on its disk, and what a
+    /// snapshot contains was committed.
+    pub(crate) fn held(&self, host: usize, node: &Node, index: u64) -> Option<u32> {
+        if index > node.last_index().0 {
+            return None;
+        }
+        node.checksum_at(LogIndex(index)).or_else(|| {
+            let discarded = node.term_at(LogIndex(index)).is_none();
+            let mark =
+                if discarded { self.committed_mark(index) } else { self.images[host].mark(index) };
+            mark.map(|mark| mark.checksum)
+        })
     }
 
     /// A node now leads a term; `held` gives its checksums.
@@ -281,6 +301,7 @@ impl Checks {
                 Mark { term: term.0, checksum: entry.checksum },
             )?;
         }
+        self.issues_snapshot(host, view, write)?;
         self.places[host].fold(write);
         self.places[host].in_force(host, view.membership.0)
     }
@@ -294,7 +315,7 @@ impl Checks {
         }
         let term = write.hard_state.map_or(self.images[host].term(), |state| state.term.0);
         let settled = self.committed_before(term + 1) as usize;
-        self.images[host].fold(host, write, &self.committed[..settled])
+        self.images[host].fold(host, write, Agreed { all: &self.committed, settled })
     }
 
     /// A node hands out committed entries.
@@ -323,6 +344,7 @@ impl Checks {
             }
         }
         for entry in committed.entries.iter().filter(|entry| entry.kind == EntryKind::Membership) {
+            self.topologies.applied(&entry);
             self.clients.changed(host, entry.id);
         }
         for command in committed.commands() {

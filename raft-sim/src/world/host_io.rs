@@ -166,6 +166,13 @@ impl World {
                 self.checks.clients.lost(host, from, through)
             }
             Output::ReadLog(request) => self.read_log(host, request),
+            Output::ProposalsUnknown { from, through } => {
+                note!(self, "n{} passed its proposals {from} to {through}", host + 1);
+                self.counts[FaultKind::UnknownProposals] += 1;
+                self.passed(host, from, through)
+            }
+            Output::Restore(meta) => self.restore(host, &meta),
+            Output::ReadSnapshot(request) => self.read_snapshot(host, request),
             Output::ReadReady(id) => {
                 note!(self, "n{} is ready for read {id}", host + 1);
                 let applied = self.hosts[host].machine;
@@ -188,6 +195,7 @@ impl World {
         note!(self, "{} leaves", Told(&message));
         let agreed = self.agreed(&message);
         self.checks.sends(host, &message, agreed)?;
+        self.confirms_bytes(host, &message)?;
         let to = message.to().0 as usize - 1;
         if to >= self.hosts.len() {
             return broken(Property::ContractKept, host, format!("sends to node {}", to + 1));
@@ -293,14 +301,18 @@ impl World {
         self.poll_soon(host)
     }
 
-    fn applied(&mut self, host: usize, index: LogIndex) -> Checked {
+    pub(super) fn applied(&mut self, host: usize, index: LogIndex) -> Checked {
         let state = &mut self.hosts[host];
         state.machine = state.machine.max(index.0);
         let Some(driver) = &mut state.driver else { return Ok(()) };
         if let Err(error) = driver.applied(index) {
             return broken(Property::ContractKept, host, error.to_string());
         }
-        self.observe(host)
+        if self.rng.chance(100) {
+            self.hosts[host].saved = index.0;
+        }
+        self.observe(host)?;
+        if self.rng.chance(self.plan.snapshots) { self.take_snapshot(host) } else { Ok(()) }
     }
 
     pub(super) fn report_applied(&mut self, host: usize, index: LogIndex) -> Checked {
@@ -353,6 +365,8 @@ impl World {
         state.answers.clear();
         state.stop_in = None;
         state.disk.busy_until = 0;
+        state.asked.clear();
+        self.counts[FaultKind::CrashInTransfer] += u64::from(state.disk.shelf.is_receiving());
         let survivors = state.disk.crash(&mut self.rng, &mut self.counts, machine_survives)?;
         for write in survivors {
             self.make_durable(host, write)?;
@@ -371,10 +385,16 @@ impl World {
             record.then(|| Start::Stored(records.iter().map(|record| record.to_vec()).collect()));
         if stored.is_empty() {
             let (identity, membership) = (Self::identity(host), self.plan.membership.clone());
-            stored = Stored::found(identity, membership.clone());
-            start = record.then_some(Start::Found { identity, membership });
+            if host < self.plan.founders {
+                stored = Stored::found(identity, membership.clone());
+                start = record.then_some(Start::Found { identity, membership });
+            } else {
+                self.counts[FaultKind::Join] += 1;
+                stored = Stored::join(identity);
+                start = record.then_some(Start::Join { identity });
+            }
         }
-        let applied = if self.plan.machine_in_memory { 0 } else { self.hosts[host].machine };
+        let applied = self.prepare_machine(host, &stored)?;
         let config = self.plan.configs[host].clone();
         let node = match Node::new(config, stored, LogIndex(applied)) {
             Ok(node) => node,
@@ -415,6 +435,7 @@ impl World {
                 return broken(Property::ContractKept, host, detail);
             }
         }
+        self.tell_of_snapshots(host)?;
         self.look_at_clock(host)
     }
 

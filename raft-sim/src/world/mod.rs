@@ -3,6 +3,7 @@
 mod host_io;
 mod log_reads;
 mod recover;
+mod snapshots;
 mod trouble;
 mod wishes;
 
@@ -101,6 +102,8 @@ impl World {
                 acked: 0,
                 issued_before: Default::default(),
                 machine: 0,
+                saved: 0,
+                asked: Vec::new(),
                 inputs: 0,
                 answers: Vec::new(),
                 answered: 0,
@@ -244,6 +247,16 @@ impl World {
                 let valid = self.lives(host, life) && self.awake(host, event);
                 if valid { self.answer(host, number) } else { Ok(()) }
             }
+            Event::Taken { host, life, index } => {
+                let host = host as usize;
+                let valid = self.lives(host, life) && self.awake(host, event);
+                if valid { self.report_taken(host, index) } else { Ok(()) }
+            }
+            Event::Chunk { host, life, sequence } => {
+                let host = host as usize;
+                let valid = self.lives(host, life) && self.awake(host, event);
+                if valid { self.answer_chunk(host, sequence) } else { Ok(()) }
+            }
             Event::Restart { host, life } => {
                 let host = host as usize;
                 let down = self.hosts[host].driver.is_none() && self.hosts[host].life == life;
@@ -367,12 +380,7 @@ impl World {
 
     /// A node's checksum at an entry; what it no longer keeps in memory is on its disk.
     fn held(&self, host: usize, index: u64) -> Option<u32> {
-        let node = &self.hosts[host].driver.as_ref()?.node;
-        if index > node.last_index().0 {
-            return None;
-        }
-        let stored = || self.checks.image(host).mark(index).map(|mark| mark.checksum);
-        node.checksum_at(LogIndex(index)).or_else(stored)
+        self.checks.held(host, &self.hosts[host].driver.as_ref()?.node, index)
     }
 
     fn notice(&mut self, host: usize, event: &Notice) -> Checked {
