@@ -109,4 +109,29 @@ fn a_log_that_is_trimmed_while_it_is_folded_may_have_been_shortened_anywhere() {
     let applied = stored.snapshot().unwrap().id.index;
     let node = raftcore::Node::new(config, stored, applied).unwrap();
     assert_eq!(node.last_index(), lab.node(1).last_index());
+fn a_log_that_was_shortened_beyond_the_snapshot_under_way_is_followed_by_a_newer_one() {
+    let mut lab = led_by_1(3, 0);
+    lab.network.cut_off(&[3], &[1, 2]);
+    for number in 0..40 {
+        lab.propose(1, &format!("entry number {number}"));
+    }
+    lab.settle();
+    lab.snapshot(1).unwrap();
+    lab.settle();
+    lab.host(1).shelf.slow = true;
+    lab.network.heal();
+    lab.propose(1, "the transfer has begun");
+    lab.run(10);
+    lab.snapshot(1).unwrap();
+    lab.settle();
+    assert_eq!(peer_state(&lab, 1, 3), PeerState::Snapshot);
+    assert_eq!(lab.log(1).len(), 0, "the log begins after the newer snapshot");
+    lab.host(1).shelf.slow = false;
+    for request in core::mem::take(&mut lab.host(1).shelf.asked) {
+        let chunk = lab.hosts[&1].shelf.read(&request);
+        lab.answer_chunk(1, &request, chunk);
+    }
+    lab.run(20);
+    assert_eq!(peer_state(&lab, 1, 3), PeerState::Stream);
+    assert_eq!(lab.hosts[&3].applied, lab.hosts[&1].applied);
 }
