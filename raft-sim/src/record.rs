@@ -215,7 +215,7 @@ mod tests {
         let played = recording.nodes[0].tell(|line| lines.push(line.to_owned()));
         assert!(played.is_ok());
         assert_eq!(lines[..3], ["node 1 of group 1, life 1", "> tick 0", "> campaign"]);
-        assert_eq!(lines[4], "  persist write 1.1 term 1 incarnation 1 vote 1 snapshot 0");
+        assert_eq!(lines[4], "  persist write 1.1 term 1 incarnation 1 vote 1 founding");
     }
 
     #[test]

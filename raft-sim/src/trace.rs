@@ -143,7 +143,10 @@ impl fmt::Display for Written<'_> {
             write!(f, " bytes {} to {end} of {}", chunk.offset, Named(&chunk.snapshot))?;
         }
         if let Some(meta) = &write.snapshot {
-            write!(f, " snapshot {}", Named(&meta.id))?;
+            match meta.id.index.0 {
+                0 => write!(f, " founding")?,
+                _ => write!(f, " snapshot {}", Named(&meta.id))?,
+            }
         }
         if let Some(to) = write.reset_log_to {
             write!(f, " reset to {to}")?;
