@@ -109,6 +109,9 @@ fn a_log_that_is_trimmed_while_it_is_folded_may_have_been_shortened_anywhere() {
     let applied = stored.snapshot().unwrap().id.index;
     let node = raftcore::Node::new(config, stored, applied).unwrap();
     assert_eq!(node.last_index(), lab.node(1).last_index());
+}
+
+#[test]
 fn a_log_that_was_shortened_beyond_the_snapshot_under_way_is_followed_by_a_newer_one() {
     let mut lab = led_by_1(3, 0);
     lab.network.cut_off(&[3], &[1, 2]);

@@ -72,6 +72,8 @@ pub(crate) struct Plan {
     pub(crate) snapshots: u32,
     /// Longest payload that clients propose.
     pub(crate) payload_max: u64,
+    /// How many keys they write.
+    pub(crate) keys: u64,
 }
 
 impl Plan {
@@ -120,6 +122,7 @@ impl Plan {
             machine_in_memory: rng.chance(500),
             snapshots: rng.pick(&[0, 5, 20, 100, 500]),
             payload_max: rng.pick(&[16, 64, 200]),
+            keys: rng.pick(&[1, 3, 16]),
         })
     }
 }

@@ -110,6 +110,12 @@ fault_kinds! {
     UnknownProposals => "unknown proposals",
     /// A node waits for a group to add it.
     Join => "join",
+    /// A client waits no longer for the outcome of its write.
+    ClientTimeout => "client timeout",
+    /// A client whose write has no outcome writes the same again.
+    ClientRetry => "client retry",
+    /// A leader refuses a write because too much is open.
+    Overload => "overload",
     /// A client reads what was acknowledged before.
     LinearizableRead => "linearizable read",
     /// A client reads what was acknowledged before, by lease if there is one.

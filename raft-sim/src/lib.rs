@@ -27,6 +27,7 @@ mod config;
 mod disk;
 mod faults;
 mod host;
+mod linear;
 mod network;
 mod property;
 mod queue;

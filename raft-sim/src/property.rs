@@ -50,6 +50,8 @@ pub enum Property {
     ClientPromise,
     /// A read shows all that was acknowledged before it was asked (thesis 6.4).
     FreshReads,
+    /// What clients wrote and read could have happened one at a time, key by key (Raft 8).
+    Linearizability,
     /// A read that was taken ends once, and in time.
     ReadsEnd,
     /// No honest peer's message is rejected.
@@ -97,6 +99,7 @@ impl Property {
             Self::SnapshotIsWhole => "snapshot-is-whole",
             Self::ClientPromise => "client-promise",
             Self::FreshReads => "fresh-reads",
+            Self::Linearizability => "linearizable",
             Self::ReadsEnd => "reads-end",
             Self::HonestPeerAccepted => "honest-peer-accepted",
             Self::NeverHalts => "never-halts",

@@ -33,6 +33,8 @@ pub(crate) enum Event {
     Restart { host: u8, life: u32 },
     /// Something is wanted of a node.
     Wish { host: u8, life: u32, wish: Wish },
+    /// The client with this payload waits no longer.
+    GivesUp { number: u64 },
     /// A client wants something.
     Client,
     /// Something goes wrong.

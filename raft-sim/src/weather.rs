@@ -23,6 +23,7 @@ pub(crate) enum Action {
     PauseLeader,
     Replay,
     FailSync,
+    Overload,
     Campaign,
     Transfer,
     StepDown,
@@ -31,7 +32,7 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 21] = [
         Self::Crash,
         Self::CrashLeader,
         Self::CrashAtOutput,
@@ -47,6 +48,7 @@ impl Action {
         Self::PauseLeader,
         Self::Replay,
         Self::FailSync,
+        Self::Overload,
         Self::Campaign,
         Self::Transfer,
         Self::StepDown,
@@ -73,6 +75,9 @@ pub(crate) struct Weather {
     pub(crate) client_gap: u64,
     /// Chance of a burst of wishes.
     pub(crate) client_burst: u32,
+    /// Chance that a client waits only so long for the outcome of its write.
+    pub(crate) impatience: u32,
+    pub(crate) patience_max: u64,
     /// Longest time a node stays down.
     pub(crate) down_max: u64,
     /// Longest time that cuts, clogs and pauses last.
@@ -113,6 +118,8 @@ impl Weather {
             actions: [0; Action::ALL.len()],
             client_gap: UNITS_PER_TICK,
             client_burst: 50,
+            impatience: 0,
+            patience_max: UNITS_PER_TICK,
             down_max: UNITS_PER_TICK,
             trouble_max: UNITS_PER_TICK,
             disliked: None,
@@ -153,6 +160,7 @@ impl Weather {
             some(700, &[2, 10]),
             some(400, &[1, 2]),
             some(300, &[1]),
+            some(300, &[1]),
             some(500, &[1, 4]),
             some(300, &[1]),
             some(800, &[3, 10, 20]),
@@ -170,6 +178,8 @@ impl Weather {
             actions,
             client_gap: UNITS_PER_TICK * rng.pick(&[1, 2, 6]) / 2,
             client_burst: rng.pick(&[0, 50, 200]),
+            impatience: rng.pick(&[0, 30, 200]),
+            patience_max: UNITS_PER_TICK * rng.pick(&[2, election_max, 4 * election_max]),
             down_max: UNITS_PER_TICK * rng.pick(&[2, 10, 30]),
             trouble_max: UNITS_PER_TICK * rng.pick(&[5, election_max, 3 * election_max]),
             disliked: (dislike > 0 && !mild).then(|| (rng.pick(&DISLIKED), dislike)),

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use raftcore::{EntryId, LogIndex};
 
+use super::history::History;
 use crate::property::{Checked, Property, broken};
 
 /// Shortest payload: its number.
@@ -46,16 +47,18 @@ pub(crate) struct Clients {
     /// The highest index that some client was told to be applied.
     acknowledged: u64,
     payload: Vec<u8>,
+    pub(crate) history: History,
 }
 
 impl Clients {
-    pub(crate) fn new(hosts: usize) -> Self {
+    pub(crate) fn new(hosts: usize, history: History) -> Self {
         Self {
             proposals: Vec::new(),
             open: vec![VecDeque::new(); hosts],
             lives: vec![Vec::new(); hosts],
             acknowledged: 0,
             payload: Vec::new(),
+            history,
         }
     }
 
@@ -118,12 +121,14 @@ impl Clients {
             let detail = format!("proposal {number}, told to be lost, is applied as {id}");
             return broken(Property::ClientPromise, host, detail);
         }
+        self.history.applies(id.index.0, number);
         if proposal.host as usize == host && proposal.life == life {
             if proposal.state == State::Unknown {
                 let detail = format!("proposal {number}, told to be unknown, is applied as {id}");
                 return broken(Property::ClientPromise, host, detail);
             }
             proposal.state = State::Acknowledged;
+            self.history.acknowledged(number);
             self.acknowledged = self.acknowledged.max(id.index.0);
             let open = &mut self.open[host];
             if let Some(place) = open.iter().position(|&open| open as u64 == number) {
@@ -169,6 +174,9 @@ impl Clients {
                 return broken(Property::ClientPromise, host, detail);
             }
             proposals[number].state = state;
+            if state == State::Lost {
+                self.history.lost(number as u64);
+            }
         }
         open[host].retain(|&number| proposals[number].state == State::Open);
         Ok(())
@@ -224,7 +232,7 @@ mod tests {
     }
 
     fn one_proposal() -> (Clients, Vec<u8>) {
-        let mut clients = Clients::new(2);
+        let mut clients = Clients::new(2, History::new(1));
         let payload = clients.next_payload(20).to_vec();
         assert_eq!(clients.accepted_by(Proposed { host: 0, life: 1, id: id(4, 2) }), Ok(()));
         (clients, payload)

@@ -3,6 +3,7 @@
 
 mod client;
 mod durable;
+mod history;
 mod log;
 mod membership;
 mod message;
@@ -17,6 +18,7 @@ use raftcore::{Committed, EntryId, EntryKind, Event, LogIndex, Membership, Node,
 
 use crate::property::{Checked, Property, broken};
 use crate::trace::Members;
+use history::History;
 use log::Histories;
 pub(crate) use membership::{Places, is_quorum};
 use read::Reads;
@@ -85,7 +87,7 @@ pub(crate) struct Checks {
 }
 
 impl Checks {
-    pub(crate) fn new(hosts: usize, founders: &Membership) -> Self {
+    pub(crate) fn new(hosts: usize, founders: &Membership, keys: u64) -> Self {
         Self {
             committed: Vec::new(),
             commit_terms: Vec::new(),
@@ -97,7 +99,7 @@ impl Checks {
             memberships: vec![founders.clone(); hosts],
             places: vec![Places::default(); hosts],
             next_apply: vec![1; hosts],
-            clients: Clients::new(hosts),
+            clients: Clients::new(hosts, History::new(keys)),
             reads: Reads::new(hosts),
         }
     }

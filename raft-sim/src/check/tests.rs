@@ -50,7 +50,7 @@ fn follower(term: u64, applied: u64, commit: u64, last: u64) -> View {
 }
 
 fn checks(hosts: usize) -> Checks {
-    Checks::new(hosts, &Membership::of_voters(1..=hosts as u64).unwrap())
+    Checks::new(hosts, &Membership::of_voters(1..=hosts as u64).unwrap(), 1)
 }
 
 fn breaks(checked: Checked, property: Property) {

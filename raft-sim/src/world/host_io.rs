@@ -176,6 +176,7 @@ impl World {
             Output::ReadReady(id) => {
                 note!(self, "n{} is ready for read {id}", host + 1);
                 let applied = self.hosts[host].machine;
+                self.checks.clients.history.answers(id, applied);
                 self.checks.reads.ended(host, id, Some(applied))
             }
             Output::ReadFailed { id, reason } => {

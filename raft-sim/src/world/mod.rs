@@ -77,7 +77,7 @@ impl World {
         let plan = Plan::new(sim, &mut rng)?;
         let nodes = plan.configs.len();
         let weather = Weather::calm();
-        let checks = Checks::new(nodes, &plan.membership);
+        let checks = Checks::new(nodes, &plan.membership, plan.keys);
         let hosts = (0..nodes)
             .map(|host| Host {
                 driver: None,
@@ -203,6 +203,7 @@ impl World {
         self.now = at;
         self.step += 1;
         self.digest.mix(at);
+        self.checks.clients.history.begins(self.step);
         if self.step.is_multiple_of(STEPS_PER_STATUS) {
             let turn = (self.step / STEPS_PER_STATUS) as usize;
             let leader =
@@ -267,7 +268,8 @@ impl World {
                 let valid = self.lives(host, life) && !self.recovering;
                 if valid { self.wish(host, wish, 1) } else { Ok(()) }
             }
-            Event::Client if self.recovering => Ok(()),
+            Event::GivesUp { .. } | Event::Client if self.recovering => Ok(()),
+            Event::GivesUp { number } => self.gives_up(number),
             Event::Client => self.client(),
             Event::Fault | Event::Weather if self.recovering => Ok(()),
             Event::Fault => self.trouble(),

@@ -3,6 +3,7 @@
 use raftcore::{EntryId, LogIndex, NodeId};
 
 use super::{Checked, Property, UNITS_PER_TICK, Wish, World, broken, note};
+use crate::property::Violation;
 use crate::trace::Members;
 use crate::weather::LATE_MAX;
 
@@ -76,7 +77,7 @@ impl World {
         let view = self.hosts[leader].view;
         let Some(id) = *fresh else {
             self.fresh_clock(leader)?;
-            *fresh = self.propose(leader)?;
+            *fresh = self.propose(leader, None)?;
             self.poll_soon(leader)?;
             return Ok(false);
         };
@@ -120,6 +121,10 @@ impl World {
             }
         }
         let checks = &self.checks;
+        if let Some(detail) = checks.clients.history.unexplained() {
+            let violation = Violation { property: Property::Linearizability, node: None, detail };
+            return Err(Box::new(violation));
+        }
         checks.clients.settled(&lives, |index: LogIndex| {
             let committed = index.0 <= checks.committed();
             committed.then(|| checks.committed_mark(index.0).map(|mark| mark.term)).flatten()

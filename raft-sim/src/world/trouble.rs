@@ -97,6 +97,10 @@ impl World {
             Action::PauseLeader => self.pause(leader),
             Action::Replay => self.replay(),
             Action::FailSync => self.hosts[host].disk.fails = true,
+            Action::Overload => {
+                let times = self.rng.between(20, 200);
+                return self.wish(leader, Wish::Write, times);
+            }
             Action::Campaign => return self.wish(host, Wish::Campaign, 1),
             Action::Transfer => return self.wish(leader, Wish::Transfer, 1),
             Action::StepDown => return self.wish(leader, Wish::StepDown, 1),

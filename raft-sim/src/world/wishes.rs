@@ -13,6 +13,10 @@ use crate::trace::Members;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wish {
     Write,
+    /// What the payload with this number wrote.
+    Again {
+        number: u64,
+    },
     Read,
     Change,
     /// A membership without somebody who cannot be reached.
@@ -47,7 +51,8 @@ impl World {
         self.fresh_clock(host)?;
         for _ in 0..times {
             match wish {
-                Wish::Write => drop(self.propose(host)?),
+                Wish::Write => drop(self.propose(host, None)?),
+                Wish::Again { number } => drop(self.propose(host, Some(number))?),
                 Wish::Read => self.read(host)?,
                 Wish::Change => self.change(host, false)?,
                 Wish::Oust => self.change(host, true)?,
@@ -69,7 +74,23 @@ impl World {
         }
     }
 
-    pub(super) fn propose(&mut self, host: usize) -> Checked<Option<EntryId>> {
+    /// A client whose write has no outcome waits no longer; it may try again, at whoever leads.
+    pub(super) fn gives_up(&mut self, number: u64) -> Checked {
+        if !self.checks.clients.history.gives_up(number) {
+            return Ok(());
+        }
+        note!(self, "the client of payload {number} waits no longer");
+        self.counts[FaultKind::ClientTimeout] += 1;
+        let leads = |host: &Host| host.leads() && host.paused_until <= self.now;
+        let leader = self.hosts.iter().position(leads);
+        match leader.filter(|_| self.rng.chance(500)) {
+            Some(leader) => self.wish(leader, Wish::Again { number }, 1),
+            None => Ok(()),
+        }
+    }
+
+    /// A client writes; perhaps `again` what the payload with that number wrote.
+    pub(super) fn propose(&mut self, host: usize, again: Option<u64>) -> Checked<Option<EntryId>> {
         let length = self.rng.between(8, self.plan.payload_max);
         let payload = self.checks.clients.next_payload(length);
         let Host { driver: Some(driver), life, .. } = &mut self.hosts[host] else {
@@ -86,13 +107,24 @@ impl World {
                 if (id.term, id.index) != (driver.node.term(), driver.node.last_index()) {
                     return broken(Property::ContractKept, host, format!("proposal became {id}"));
                 }
+                let number = self.checks.clients.accepted();
                 self.checks.clients.accepted_by(Proposed { host, life, id })?;
+                self.checks.clients.history.writes(number, again);
+                self.counts[FaultKind::ClientRetry] += u64::from(again.is_some());
+                if self.rng.chance(self.weather.impatience) {
+                    let patience = self.rng.between(1, self.weather.patience_max);
+                    self.queue.push(self.now + patience, Event::GivesUp { number });
+                }
                 self.digest.mix(id.index.0);
                 self.observe(host)?;
                 Ok(Some(id))
             }
             Err(Refused::NotLeader { .. }) if !leads => Ok(None),
-            Err(Refused::Busy { .. } | Refused::TransferInProgress { .. }) if leads => Ok(None),
+            Err(Refused::Busy { .. }) if leads => {
+                self.counts[FaultKind::Overload] += 1;
+                Ok(None)
+            }
+            Err(Refused::TransferInProgress { .. }) if leads => Ok(None),
             Err(error) => refuses(host, &error),
         }
     }
@@ -121,6 +153,8 @@ impl World {
                 );
                 let deadline = driver.told + u64::from(config.read_ticks_max);
                 self.checks.reads.accepted_by(host, consistency, acknowledged, deadline);
+                let key = self.rng.next();
+                self.checks.clients.history.asks(key, consistency == Stale);
                 self.counts[match consistency {
                     Lease => FaultKind::LeaseRead,
                     Stale => FaultKind::StaleRead,
