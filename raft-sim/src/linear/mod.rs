@@ -8,8 +8,9 @@
 //! * A read that shows the present value comes next, without trying others: it changes nothing.
 //! * A write whose value no read shows comes right before another write, or last: so it is done
 //!   whenever a write is next, and never tried for itself.
-//! * A write that did not return may have taken effect at any time since, or never: it may stay
-//!   undone. If no read shows its value, it is left out. So is a read that did not return.
+//! * A write that did not return may have taken effect at any time since its call, and to come last
+//!   is as good as never. If no read shows its value, it is left out. So is a read that did not
+//!   return.
 
 use std::collections::HashSet;
 
@@ -86,8 +87,8 @@ fn is_linearizable(operations: &[Operation]) -> bool {
 /// What is searched: the operations that matter, by their calls.
 struct Search {
     operations: Vec<Operation>,
-    /// Whether some read shows what the operation wrote.
-    shown: Vec<bool>,
+    /// Whether the operation is a read, or some read shows what it wrote.
+    matters: Vec<bool>,
 }
 
 /// A point of the search: some operations are done.
@@ -96,7 +97,7 @@ struct Point {
     done: Vec<u64>,
     /// All before it are done.
     first: usize,
-    /// Operations that must still be done: those that returned, but for writes that no read shows.
+    /// Operations that matter and are not done.
     left: usize,
     value: Option<u64>,
 }
@@ -119,26 +120,21 @@ impl Search {
                 values.insert(value);
             }
         }
-        let is_shown = |operation: &Operation| match operation.action {
+        let matters = |operation: &Operation| match operation.action {
             Action::Write(value) => values.contains(&value),
-            Action::Read(_) => false,
+            Action::Read(_) => operation.returned != NEVER,
         };
         let mut operations = operations.to_vec();
-        operations.retain(|operation| operation.returned != NEVER || is_shown(operation));
+        operations.retain(|operation| operation.returned != NEVER || matters(operation));
         operations.sort_unstable_by_key(|operation| operation.called);
-        let shown = operations.iter().map(is_shown).collect();
-        Self { operations, shown }
+        let matters = operations.iter().map(matters).collect();
+        Self { operations, matters }
     }
 
     fn begin(&self) -> Point {
-        let left = (0..self.operations.len()).filter(|&place| self.must_be_done(place)).count();
+        let left = self.matters.iter().filter(|&&matters| matters).count();
         let done = vec![0; self.operations.len().div_ceil(64)];
         Point { done, first: 0, left, value: None }
-    }
-
-    fn must_be_done(&self, place: usize) -> bool {
-        let Operation { returned, action, .. } = self.operations[place];
-        returned != NEVER && (self.shown[place] || matches!(action, Action::Read(_)))
     }
 
     /// Looks at the operations that may come next, in the order of their calls: those called before
@@ -158,7 +154,7 @@ impl Search {
             }
             if takes(place, operation) {
                 point.set_done(place);
-                point.left -= usize::from(self.must_be_done(place));
+                point.left -= usize::from(self.matters[place]);
             } else {
                 first_return = first_return.min(operation.returned);
             }
@@ -176,10 +172,10 @@ impl Search {
         let mut choices = Vec::new();
         self.walk(point, |place, operation| {
             let writes = matches!(operation.action, Action::Write(_));
-            if writes && self.shown[place] {
+            if writes && self.matters[place] {
                 choices.push(place);
             }
-            writes && !self.shown[place]
+            writes && !self.matters[place]
         });
         choices
     }
@@ -189,7 +185,7 @@ impl Search {
             point.value = Some(value);
         }
         point.set_done(write);
-        point.left -= usize::from(self.must_be_done(write));
+        point.left -= usize::from(self.matters[write]);
     }
 }
 
