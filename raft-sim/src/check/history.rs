@@ -166,3 +166,87 @@ impl History {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two writes of one key, applied as the first two entries; only the first was acknowledged.
+    fn two_writes() -> History {
+        let mut history = History::new(1);
+        history.begins(3);
+        history.writes(0, None);
+        history.applies(1, 0);
+        history.acknowledged(0);
+        history.writes(1, None);
+        history.applies(2, 1);
+        history
+    }
+
+    fn reads(history: &mut History, id: u64, applied: u64) {
+        history.asks(id, false);
+        history.answers(ReadId(id), applied);
+    }
+
+    #[test]
+    fn a_read_of_an_older_state_machine_than_was_acknowledged_is_not_explained() {
+        let mut history = two_writes();
+        history.begins(9);
+        reads(&mut history, 1, 1);
+        assert_eq!(history.unexplained(), None);
+        reads(&mut history, 2, 0);
+        let detail = history.unexplained().unwrap();
+        let expected = "key 0 explains Read(None), called in step 9 and ended in step 9";
+        assert!(detail.ends_with(expected), "{detail}");
+    }
+
+    #[test]
+    fn a_read_that_may_be_stale_or_was_not_answered_is_no_part_of_the_history() {
+        let mut history = two_writes();
+        history.asks(0, true);
+        history.answers(ReadId(1), 0);
+        history.asks(0, false);
+        assert_eq!(history.unexplained(), None);
+    }
+
+    #[test]
+    fn a_write_that_nobody_waits_for_may_still_take_effect_but_a_lost_one_may_not() {
+        let mut history = two_writes();
+        assert!(history.gives_up(1));
+        assert!(!history.gives_up(0) && !history.gives_up(1) && !history.gives_up(2));
+        reads(&mut history, 1, 1);
+        history.acknowledged(1);
+        reads(&mut history, 2, 1);
+        reads(&mut history, 3, 2);
+        assert_eq!(history.unexplained(), None);
+        history.lost(1);
+        assert!(history.unexplained().is_some());
+    }
+
+    #[test]
+    fn a_client_that_tries_again_writes_the_same() {
+        let mut history = two_writes();
+        reads(&mut history, 1, 2);
+        history.writes(3, Some(0));
+        history.applies(3, 3);
+        reads(&mut history, 2, 3);
+        assert_eq!(history.unexplained(), None);
+        history.lost(3);
+        assert!(history.unexplained().is_some());
+    }
+
+    #[test]
+    fn each_key_has_a_history_of_its_own() {
+        let mut history = History::new(2);
+        for number in 0..4 {
+            history.writes(number, None);
+            history.applies(1 + number, number);
+            history.acknowledged(number);
+        }
+        reads(&mut history, 1, 4);
+        reads(&mut history, 2, 3);
+        assert_eq!(history.unexplained(), None);
+        reads(&mut history, 3, 3);
+        assert!(history.unexplained().unwrap().contains("key 1 explains Read(Some(1))"));
+    }
+}

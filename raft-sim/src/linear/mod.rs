@@ -68,7 +68,7 @@ fn is_linearizable(operations: &[Operation]) -> bool {
             match search.next_writes(&mut point)[..] {
                 [] => break,
                 [next] => search.take(&mut point, next),
-                [ref choices @ ..] => {
+                ref choices => {
                     if tried.insert(point.done.clone()) {
                         open.extend(choices.iter().rev().map(|&next| {
                             let mut point = point.clone();

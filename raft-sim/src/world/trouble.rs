@@ -53,6 +53,10 @@ impl World {
         note!(self, "trouble: {action:?}");
         let host = self.rng.below(self.hosts.len() as u64) as usize;
         let leader = self.hosts.iter().position(|host| host.leads()).unwrap_or(host);
+        self.act(action, host, leader)
+    }
+
+    fn act(&mut self, action: Action, host: usize, leader: usize) -> Checked {
         match action {
             Action::Crash => self.crash_if_affordable(host)?,
             Action::CrashLeader => self.crash_if_affordable(leader)?,
