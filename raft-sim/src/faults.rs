@@ -112,7 +112,7 @@ fault_kinds! {
     Join => "join",
     /// A client waits no longer for the outcome of its write.
     ClientTimeout => "client timeout",
-    /// A client whose write has no outcome writes the same again.
+    /// A client whose write has no outcome tries again at another leader, or the same.
     ClientRetry => "client retry",
     /// A leader refuses a write because too much is open.
     Overload => "overload",

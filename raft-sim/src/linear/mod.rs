@@ -8,11 +8,14 @@
 //! * A read that shows the present value comes next, without trying others: it changes nothing.
 //! * A write whose value no read shows comes right before another write, or last: so it is done
 //!   whenever a write is next, and never tried for itself.
+//! * A write after which all reads of its value can come is next, without trying others: nobody
+//!   needs it later. If some of them cannot, it is tried only while another write of that value is
+//!   left. So a history that writes each value once, as the simulator does, needs no search.
 //! * A write that did not return may have taken effect at any time since its call, and to come last
 //!   is as good as never. If no read shows its value, it is left out. So is a read that did not
 //!   return.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// When an operation returned that did not.
 pub(crate) const NEVER: u64 = u64::MAX;
@@ -60,25 +63,19 @@ fn is_linearizable(operations: &[Operation]) -> bool {
     let mut tried = HashSet::new();
     let mut open = vec![search.begin()];
     while let Some(mut point) = open.pop() {
-        loop {
-            search.take_reads(&mut point);
-            if point.left == 0 {
-                return true;
-            }
-            match search.next_writes(&mut point)[..] {
-                [] => break,
-                [next] => search.take(&mut point, next),
-                ref choices => {
-                    if tried.insert(point.done.clone()) {
-                        open.extend(choices.iter().rev().map(|&next| {
-                            let mut point = point.clone();
-                            search.take(&mut point, next);
-                            point
-                        }));
+        while point.left > 0 {
+            match search.next(&mut point) {
+                Next::Only(next) => point = next,
+                Next::OneOf(choices) => {
+                    if tried.insert(point.done) {
+                        open.extend(choices.into_iter().rev());
                     }
                     break;
                 }
             }
+        }
+        if point.left == 0 {
+            return true;
         }
     }
     false
@@ -89,6 +86,21 @@ struct Search {
     operations: Vec<Operation>,
     /// Whether the operation is a read, or some read shows what it wrote.
     matters: Vec<bool>,
+    /// Where each value is written and shown.
+    places: HashMap<u64, Places>,
+}
+
+#[derive(Default)]
+struct Places {
+    writes: Vec<usize>,
+    reads: Vec<usize>,
+}
+
+/// Where the search goes on.
+enum Next {
+    /// Nothing else need be tried.
+    Only(Point),
+    OneOf(Vec<Point>),
 }
 
 /// A point of the search: some operations are done.
@@ -128,13 +140,23 @@ impl Search {
         operations.retain(|operation| operation.returned != NEVER || matters(operation));
         operations.sort_unstable_by_key(|operation| operation.called);
         let matters = operations.iter().map(matters).collect();
-        Self { operations, matters }
+        let mut places: HashMap<u64, Places> = HashMap::new();
+        for (place, operation) in operations.iter().enumerate() {
+            match operation.action {
+                Action::Write(value) => places.entry(value).or_default().writes.push(place),
+                Action::Read(Some(value)) => places.entry(value).or_default().reads.push(place),
+                Action::Read(None) => {}
+            }
+        }
+        Self { operations, matters, places }
     }
 
     fn begin(&self) -> Point {
         let left = self.matters.iter().filter(|&&matters| matters).count();
         let done = vec![0; self.operations.len().div_ceil(64)];
-        Point { done, first: 0, left, value: None }
+        let mut point = Point { done, first: 0, left, value: None };
+        self.take_reads(&mut point);
+        point
     }
 
     /// Looks at the operations that may come next, in the order of their calls: those called before
@@ -180,12 +202,25 @@ impl Search {
         choices
     }
 
-    fn take(&self, point: &mut Point, write: usize) {
-        if let Action::Write(value) = self.operations[write].action {
-            point.value = Some(value);
+    /// Goes on with one more write that is shown by a read, and what need not be tried.
+    fn next(&self, point: &mut Point) -> Next {
+        let mut choices = Vec::new();
+        for write in self.next_writes(point) {
+            let Action::Write(value) = self.operations[write].action else { continue };
+            let mut next = point.clone();
+            next.set_done(write);
+            next.left -= 1;
+            next.value = Some(value);
+            self.take_reads(&mut next);
+            let Places { writes, reads } = &self.places[&value];
+            if reads.iter().all(|&read| next.is_done(read)) {
+                return Next::Only(next);
+            }
+            if writes.iter().any(|&write| !next.is_done(write)) {
+                choices.push(next);
+            }
         }
-        point.set_done(write);
-        point.left -= usize::from(self.matters[write]);
+        Next::OneOf(choices)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::trace::Members;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wish {
     Write,
-    /// What the payload with this number wrote.
+    /// A write of the key that the payload with this number wrote.
     Again {
         number: u64,
     },
@@ -89,7 +89,7 @@ impl World {
         }
     }
 
-    /// A client writes; perhaps `again` what the payload with that number wrote.
+    /// A client writes; perhaps `again`, the key that the payload with that number wrote.
     pub(super) fn propose(&mut self, host: usize, again: Option<u64>) -> Checked<Option<EntryId>> {
         let length = self.rng.between(8, self.plan.payload_max);
         let payload = self.checks.clients.next_payload(length);
