@@ -6,7 +6,7 @@
 //! report shows it.
 //!
 //! After every step the properties of [`Property`] are checked, at a cost that does not grow with
-//! the run. After the configured number of steps the faults stop: within
+//! the run; at its end, that what clients wrote and read is linearizable. After the configured number of steps the faults stop: within
 //! [`RECOVERY_ELECTIONS`] election timeouts, and [`TICKS_PER_PIECE`] for each append or write in
 //! which the node furthest behind gets what it lacks, the cluster must have a leader, apply a fresh
 //! proposal everywhere and hold equal logs.
