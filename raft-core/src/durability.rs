@@ -244,6 +244,11 @@ impl Durability {
         Ok(())
     }
 
+    #[cfg(feature = "inspect")]
+    pub(crate) fn forget_time(&mut self) {
+        self.tickets.iter_mut().for_each(|ticket| ticket.since = None);
+    }
+
     /// Gives back memory that holds nothing.
     pub(crate) fn trim(&mut self) {
         self.tickets.shrink_to_fit();

@@ -317,6 +317,15 @@ impl Shared {
         }
     }
 
+    /// What is the same for nodes that differ only in what time it is.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn forget_time(&mut self) {
+        self.votes_from = Tick(u64::from(!self.may_vote()));
+        self.now = self.now.map(|_| Tick(0));
+        self.rng = Rng::new([0; 3]);
+        self.durability.forget_time();
+    }
+
     pub(crate) fn notice(&mut self, event: Event) {
         if self.events.len() >= MAX_EVENTS {
             self.events.pop_front();

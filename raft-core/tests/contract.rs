@@ -352,8 +352,11 @@ fn a_first_write_cut_short_is_written_again_whatever_term_it_had() {
     let mut node = founded(1, [1, 2]);
     node.tick(Tick(0));
     node.tick(node.deadline().unwrap());
-    let reply =
-        raftcore::Body::PreVoteReply(raftcore::PreVoteReply { asked: Term(0), granted: true, differs: false });
+    let reply = raftcore::Body::PreVoteReply(raftcore::PreVoteReply {
+        asked: Term(0),
+        granted: true,
+        differs: false,
+    });
     node.receive(support::wire::message(2, 1, 0, reply)).unwrap();
     let late = writes(drain(&mut node)).remove(0);
     assert_eq!(late.hard_state.unwrap().term, Term(1));

@@ -137,7 +137,7 @@ fn first_append_of_term_2() -> raftcore::Append {
     node.tick(Tick(1));
     node.receive(message(3, 2, 1, Body::VoteReply(VoteReply { granted: false }))).unwrap();
     node.campaign().unwrap();
-    let grant = raftcore::PreVoteReply { asked: Term(1), granted: true };
+    let grant = raftcore::PreVoteReply { asked: Term(1), granted: true, differs: false };
     node.receive(message(3, 2, 1, Body::PreVoteReply(grant))).unwrap();
     node.receive(message(3, 2, 2, Body::VoteReply(VoteReply { granted: true }))).unwrap();
     let mut appends = Vec::new();

@@ -28,6 +28,7 @@ mod disk;
 mod faults;
 mod host;
 mod linear;
+pub mod model;
 mod network;
 mod property;
 mod queue;

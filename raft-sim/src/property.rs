@@ -26,6 +26,8 @@ pub enum Property {
     MembershipInForce,
     /// What is committed is durable on a quorum of the leader's membership, of both when joint.
     DurableOnQuorum,
+    /// Any quorum of the newest leader's membership meets any of the newest committed one (Raft 6).
+    QuorumsIntersect,
     /// What a leader believes to be durable at a peer is (Raft figure 2, matchIndex).
     MatchIsDurable,
     /// No message leaves before what it promises is durable.
@@ -87,6 +89,7 @@ impl Property {
             Self::ElectedByQuorum => "elected-by-quorum",
             Self::MembershipInForce => "membership-in-force",
             Self::DurableOnQuorum => "durable-on-quorum",
+            Self::QuorumsIntersect => "quorums-intersect",
             Self::MatchIsDurable => "match-is-durable",
             Self::MessageBehindDurability => "message-behind-durability",
             Self::OneVotePerTerm => "one-vote-per-term",

@@ -214,6 +214,13 @@ impl Follower {
         self.leader.is_some() && shared.now.zip(self.heard).is_some_and(recent)
     }
 
+    #[cfg(feature = "inspect")]
+    pub(crate) fn forget_time(&mut self, shared: &Shared) {
+        self.heard = self.leader_is_alive(shared).then_some(Tick(0));
+        self.deadline = self.deadline.map(|_| Tick(0));
+        self.patience = 0;
+    }
+
     pub(crate) fn on_tick(&mut self, shared: &mut Shared, now: Tick) -> Transition {
         match self.deadline {
             None => self.deadline = shared.election_timeout(),

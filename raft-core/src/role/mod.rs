@@ -7,6 +7,8 @@ pub(crate) mod follower;
 pub(crate) mod leader;
 
 use crate::output::{HaltReason, StepDownReason};
+#[cfg(feature = "inspect")]
+use crate::shared::Shared;
 use crate::status::RoleName;
 use crate::types::{Term, Tick};
 use candidate::Candidate;
@@ -52,6 +54,18 @@ impl Role {
             Self::Candidate(candidate) if candidate.is_pre_vote() => RoleName::PreCandidate,
             Self::Candidate(_) => RoleName::Candidate,
             Self::Leader(_) => RoleName::Leader,
+        }
+    }
+
+    /// What is the same for nodes that differ only in what time it is.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn forget_time(&mut self, shared: &Shared) {
+        match self {
+            Self::Follower(follower) => follower.forget_time(shared),
+            Self::Candidate(candidate) => {
+                candidate.deadline = candidate.deadline.map(|_| Tick(0));
+            }
+            Self::Leader(leader) => leader.forget_time(shared.now.unwrap_or_default()),
         }
     }
 

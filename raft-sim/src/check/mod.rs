@@ -26,7 +26,7 @@ use snapshot::Topologies;
 use vote::{Ballots, Leaders};
 
 /// An entry as the checkers remember it: its checksum covers its content and all before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Mark {
     pub(crate) term: u64,
     pub(crate) checksum: u32,

@@ -77,6 +77,21 @@ impl Leader {
         timers.into_iter().flatten().min()
     }
 
+    /// Leaves of each time how far ahead it is.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn forget_time(&mut self, now: Tick) {
+        let ahead = |at: Tick| Tick(at.since(now));
+        self.heartbeat_at = ahead(self.heartbeat_at);
+        self.check_quorum_at = ahead(self.check_quorum_at);
+        self.rounds.forget_time();
+        if let Some(transfer) = &mut self.transfer {
+            transfer.deadline = ahead(transfer.deadline);
+        }
+        for peer in &mut self.peers {
+            peer.lease_from = None;
+        }
+    }
+
     pub(crate) const fn uncommitted_bytes(&self) -> usize {
         self.uncommitted_bytes
     }

@@ -11,7 +11,7 @@ use crate::types::{NodeId, Tick};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Transfer {
     to: NodeId,
-    deadline: Tick,
+    pub(super) deadline: Tick,
     sent: bool,
 }
 

@@ -1,0 +1,109 @@
+//! How much of the world a search covers.
+
+use std::sync::Arc;
+
+use raftcore::{Config, GroupId, Identity, NodeId};
+
+/// Most nodes of a scope.
+pub const SCOPE_NODES_MAX: usize = 4;
+
+/// A world that is small enough to be searched as a whole: what there is, and how often what may
+/// happen.
+///
+/// Messages may be lost and reordered without limit in every scope: one that is never delivered is
+/// lost, and any may be delivered next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Scope {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it is about, in one line.
+    pub about: &'static str,
+    /// How many nodes there are; their ids are 1, 2 and so on.
+    pub nodes: usize,
+    /// The founding voters.
+    pub founders: &'static [u64],
+    /// No election beyond this term is called.
+    pub terms: u64,
+    /// How often an election timer fires, on any node.
+    pub timeouts: u8,
+    /// How often a leader's heartbeat timer fires.
+    pub heartbeats: u8,
+    /// How many payloads are proposed.
+    pub proposals: u8,
+    /// The memberships that are proposed, in this order: each a set of voters.
+    pub changes: &'static [&'static [u64]],
+    /// How often leadership is handed over.
+    pub transfers: u8,
+    /// How often a node crashes and starts anew, with any prefix of the writes on their way.
+    pub crashes: u8,
+    /// How often a message is delivered a second time.
+    pub duplicates: u8,
+    /// Whether a write is acknowledged at any later time, and not at once.
+    pub slow_disks: bool,
+    /// [`Config::max_writes_in_flight`].
+    pub writes_in_flight: usize,
+    /// [`Config::pre_vote`].
+    pub pre_vote: bool,
+    /// [`Config::check_quorum`].
+    pub check_quorum: bool,
+}
+
+/// What all scopes start from: three founders, two terms, nothing else.
+const PLAIN: Scope = Scope {
+    name: "",
+    about: "",
+    nodes: 3,
+    founders: &[1, 2, 3],
+    terms: 2,
+    timeouts: 6,
+    heartbeats: 0,
+    proposals: 0,
+    changes: &[],
+    transfers: 0,
+    crashes: 0,
+    duplicates: 0,
+    slow_disks: false,
+    writes_in_flight: 2,
+    pre_vote: false,
+    check_quorum: false,
+};
+
+impl Scope {
+    /// The scopes that have names.
+    pub const ALL: &[Self] = &[
+        Self { name: "election", about: "two terms, slow disks", slow_disks: true, ..PLAIN },
+        Self { name: "replication", about: "two terms, one proposal", proposals: 1, ..PLAIN },
+    ];
+
+    /// The scope with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        Self::ALL.iter().find(|scope| scope.name == name)
+    }
+
+    /// Whether the founders can be told apart by their ids alone.
+    pub(super) fn is_symmetric(&self) -> bool {
+        self.changes.is_empty() && self.founders.len() == self.nodes
+    }
+
+    pub(super) fn identity(&self, host: usize) -> Identity {
+        Identity { group: GroupId(1), node: NodeId(host as u64 + 1) }
+    }
+
+    /// Everybody waits at least twice as long as a leader is believed to be alive: so there is time
+    /// in which a node would vote but does not run.
+    pub(super) fn config(&self) -> Arc<Config> {
+        Arc::new(Config {
+            election_ticks_min: 10,
+            election_ticks_max: 20,
+            priority: raftcore::MAX_PRIORITY - 1,
+            heartbeat_ticks: 1,
+            pre_vote: self.pre_vote,
+            check_quorum: self.check_quorum,
+            max_writes_in_flight: self.writes_in_flight,
+            disk_stall_ticks: u32::MAX,
+            ..Config::default()
+        })
+    }
+}
