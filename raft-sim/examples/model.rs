@@ -8,7 +8,7 @@ fn main() {
         let (k, v) = a.split_once('=').unwrap();
         let n: u64 = v.parse().unwrap();
         match k { "terms" => scope.terms = n, "timeouts" => scope.timeouts = n as u8, "beats" => scope.heartbeats = n as u8,
-          "props" => scope.proposals = n as u8, "crashes" => scope.crashes = n as u8, "dups" => scope.duplicates = n as u8,
+          "props" => scope.proposals = n as u8, "crashes" => scope.crashes = n as u8,
           "slow" => scope.slow_disks = n > 0, "wif" => scope.writes_in_flight = n as usize, "pv" => scope.pre_vote = n>0, "cq" => scope.check_quorum = n>0,
           "transfers" => scope.transfers = n as u8,
           _ => panic!() }

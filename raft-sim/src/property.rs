@@ -28,6 +28,8 @@ pub enum Property {
     DurableOnQuorum,
     /// Any quorum of the newest leader's membership meets any of the newest committed one (Raft 6).
     QuorumsIntersect,
+    /// Late answers to a role that is over change nothing, and it does not come back.
+    PastIsOver,
     /// What a leader believes to be durable at a peer is (Raft figure 2, matchIndex).
     MatchIsDurable,
     /// No message leaves before what it promises is durable.
@@ -90,6 +92,7 @@ impl Property {
             Self::MembershipInForce => "membership-in-force",
             Self::DurableOnQuorum => "durable-on-quorum",
             Self::QuorumsIntersect => "quorums-intersect",
+            Self::PastIsOver => "past-is-over",
             Self::MatchIsDurable => "match-is-durable",
             Self::MessageBehindDurability => "message-behind-durability",
             Self::OneVotePerTerm => "one-vote-per-term",

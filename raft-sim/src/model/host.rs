@@ -46,7 +46,8 @@ pub(super) struct Facts {
     pub(super) view: View,
     pub(super) log: Vec<Mark>,
     pub(super) durable: Vec<Mark>,
-    pub(super) membership: Arc<Membership>,
+    pub(super) membership: Membership,
+    pub(super) durable_term: u64,
     /// How many pieces the writes on their way have.
     pub(super) pieces: usize,
 }
@@ -83,7 +84,8 @@ impl Host {
             view: View::of(&self.node),
             log: (1..).map_while(held).collect(),
             durable: marks_of(&self.stored),
-            membership: Arc::new(self.node.membership().clone()),
+            durable_term: self.stored.hard_state().term.0,
+            membership: self.node.membership().clone(),
             pieces: self.pending.iter().map(|write| pieces(write).len()).sum(),
         }
     }
@@ -281,7 +283,7 @@ impl Step<'_> {
             self.seen.votes.push((term.0, candidate.0));
             state.term > term || (state.term == term && state.vote == Some(candidate))
         };
-        let durable = state.term >= term;
+        let (durable, commit) = (state.term >= term, self.host.node.commit_index());
         let kept = match message.body() {
             Body::PreVote(_) | Body::PreVoteReply(_) => true,
             Body::RequestVote(request) => {
@@ -295,18 +297,9 @@ impl Step<'_> {
                 }
                 _ => durable,
             },
-            Body::Append(append) => {
-                self.seen.told = self.seen.told.max(append.commit.0);
-                durable
-            }
-            Body::Heartbeat(beat) => {
-                self.seen.told = self.seen.told.max(beat.commit.0);
-                durable
-            }
-            Body::Commit(commit) => {
-                self.seen.told = self.seen.told.max(commit.commit.0);
-                durable
-            }
+            Body::Append(append) => durable && append.commit <= commit,
+            Body::Heartbeat(beat) => durable && beat.commit <= commit,
+            Body::Commit(told) => durable && told.commit <= commit,
             _ => durable,
         };
         if !kept {

@@ -37,8 +37,6 @@ pub struct Scope {
     pub transfers: u8,
     /// How often a node crashes and starts anew, with any prefix of the writes on their way.
     pub crashes: u8,
-    /// How often a message is delivered a second time.
-    pub duplicates: u8,
     /// Whether a write is acknowledged at any later time, and not at once.
     pub slow_disks: bool,
     /// [`Config::max_writes_in_flight`].
@@ -62,7 +60,6 @@ const PLAIN: Scope = Scope {
     changes: &[],
     transfers: 0,
     crashes: 0,
-    duplicates: 0,
     slow_disks: false,
     writes_in_flight: 2,
     pre_vote: false,

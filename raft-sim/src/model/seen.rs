@@ -28,8 +28,15 @@ pub(super) struct Seen {
     pub(super) applied: Vec<(u64, Mark)>,
     /// Own proposals reported as lost: term, first and last index.
     pub(super) lost: Vec<(u64, u64, u64)>,
-    /// The highest commit index that was told to anybody.
-    pub(super) told: u64,
+}
+
+impl Seen {
+    /// Whether it may change the history, or break it.
+    pub(super) fn is_notable(&self, before: &Facts, now: &Facts) -> bool {
+        let told = self.votes.len() + self.commits.len() + self.applied.len() + self.lost.len();
+        let elected = now.view.leads() && !before.view.leads();
+        told > 0 || elected || !now.durable.starts_with(&before.durable)
+    }
 }
 
 /// What no node may know any more, but the properties need: who led, who was voted for, what was
@@ -70,22 +77,19 @@ impl History {
 
     /// Checks a step of the node at `place` against all that was seen before, and remembers it.
     ///
-    /// `hosts` are all nodes after the step, `before` is this one before it; `crashed`: the step is
-    /// a new start.
+    /// `hosts` are all nodes after the step, `before` is this one before it.
     pub(super) fn step(
         &mut self,
         place: usize,
         seen: &Seen,
         before: &Facts,
         hosts: &[&Facts],
-        crashed: bool,
     ) -> Checked {
         for &(term, candidate) in &seen.votes {
             self.vote(place, term, candidate)?;
         }
-        let now = hosts[place];
-        if now.view.leads() {
-            self.leads(place, now)?;
+        if hosts[place].view.leads() {
+            self.leads(place, hosts[place])?;
         }
         for commit in &seen.commits {
             self.commits(place, commit, hosts)?;
@@ -96,13 +100,8 @@ impl History {
                 return broken(Property::StateMachineSafety, place, detail);
             }
         }
-        if seen.told > self.committed.len() as u64 {
-            let detail = format!("tells commit {}, only {} is", seen.told, self.committed.len());
-            return broken(Property::DurableOnQuorum, place, detail);
-        }
         self.lost.extend(&seen.lost);
-        self.keeps(place, before, now, crashed)?;
-        self.agree(place, hosts)
+        self.keeps(place, before, hosts[place])
     }
 
     /// One vote per term, across restarts (Raft 5.2).
@@ -164,51 +163,54 @@ impl History {
         Ok(())
     }
 
-    /// What this node had of committed entries durably it keeps; a leader only appends.
-    fn keeps(&self, place: usize, before: &Facts, now: &Facts, crashed: bool) -> Checked {
-        let agreed = |(mark, other): (&Mark, &(Mark, u64))| *mark == other.0;
-        let had = |marks: &[Mark]| marks.iter().zip(&self.committed).take_while(|&pair| agreed(pair)).count();
+    /// What this node had of committed entries durably it keeps.
+    fn keeps(&self, place: usize, before: &Facts, now: &Facts) -> Checked {
+        let had = |marks: &[Mark]| {
+            let agreed = self.committed.iter().map(|(mark, _)| mark);
+            marks.iter().zip(agreed).take_while(|(mark, agreed)| mark == agreed).count()
+        };
         if had(&now.durable) < had(&before.durable) {
             let detail = format!("deletes a committed entry, keeps {}", had(&now.durable));
             return broken(Property::CommittedIsImmutable, place, detail);
         }
-        let led = before.view.leads() && now.view.leads() && before.view.term == now.view.term;
-        if led && !crashed && !now.log.starts_with(&before.log) {
-            return broken(Property::LeaderAppendOnly, place, "its log lost entries");
-        }
         Ok(())
     }
 
-    /// What must hold between the nodes at any time.
-    fn agree(&self, place: usize, hosts: &[&Facts]) -> Checked {
-        let logs = |host: usize| [&hosts[host].log, &hosts[host].durable];
-        for other in 0..hosts.len() {
-            let pairs = logs(place).into_iter().flat_map(|own| logs(other).map(|log| (own, log)));
-            if let Some(index) = pairs.into_iter().find_map(|(own, log)| differ(own, log)) {
-                let detail = format!("entry {index} differs on node {}", other + 1);
-                return broken(Property::LogMatching, place, detail);
-            }
-        }
+    /// Checks what must hold between the nodes in every state.
+    pub(super) fn check(&self, hosts: &[&Facts]) -> Checked {
         for (host, facts) in hosts.iter().enumerate() {
+            for other in &hosts[..=host] {
+                logs_match(host, facts, other)?;
+            }
             self.committed_is_held(host, facts)?;
         }
-        let (durable, marks) = (self.committed.len(), &self.committed);
-        if let Some(&(mark, _)) = marks.last()
-            && !is_quorum(&self.counted_in, |host| hosts[host].durable.get(durable - 1) == Some(&mark))
-        {
-            let detail = format!("entry {durable} is committed and no more durable on a quorum");
-            return broken(Property::DurableOnQuorum, place, detail);
+        self.committed_is_durable(hosts)?;
+        self.lost_is_lost()?;
+        self.quorums_intersect(hosts)
+    }
+
+    /// The newest committed entry, and with it all before, stays durable on a quorum.
+    fn committed_is_durable(&self, hosts: &[&Facts]) -> Checked {
+        let index = self.committed.len();
+        let Some((mark, _)) = self.committed.last() else { return Ok(()) };
+        let same = |host: usize| hosts[host].durable.get(index - 1) == Some(mark);
+        if is_quorum(&self.counted_in, same) {
+            return Ok(());
         }
+        let detail = format!("entry {index} is committed and no more durable on a quorum");
+        broken(Property::DurableOnQuorum, 0, detail)
+    }
+
+    /// A proposal that was reported as lost is never committed.
+    fn lost_is_lost(&self) -> Checked {
         for &(term, first, last) in &self.lost {
-            let applied = |index: &u64| {
-                marks.get(*index as usize - 1).is_some_and(|(mark, _)| mark.term == term)
-            };
-            if let Some(index) = (first..=last).find(applied) {
-                let detail = format!("proposal {index}@{term} was reported lost and is committed");
-                return broken(Property::ClientPromise, place, detail);
+            let marks = self.committed.iter().take(last as usize).skip(first as usize - 1);
+            if marks.into_iter().any(|(mark, _)| mark.term == term) {
+                let detail = format!("a proposal of {first} to {last} in term {term} was not lost");
+                return broken(Property::ClientPromise, 0, detail);
             }
         }
-        self.quorums_intersect(hosts)
+        Ok(())
     }
 
     /// Leader Completeness (Raft 5.4.3), and what a node believes to be committed is.
@@ -239,7 +241,7 @@ impl History {
         let Some((place, newest)) = leaders.max_by_key(|(_, facts)| facts.view.term) else {
             return Ok(());
         };
-        if *newest.membership == self.membership {
+        if newest.membership == self.membership {
             return Ok(());
         }
         for set in 0..1u32 << hosts.len() {
@@ -251,6 +253,19 @@ impl History {
         }
         Ok(())
     }
+}
+
+/// Same index and term, same history: of what nodes hold and what is durable (Raft 5.3).
+fn logs_match(place: usize, one: &Facts, other: &Facts) -> Checked {
+    for log in [&one.log, &one.durable] {
+        for other in [&other.log, &other.durable] {
+            if let Some(index) = differ(log, other) {
+                let detail = format!("entry {index} differs from another with its term");
+                return broken(Property::LogMatching, place, detail);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The first index at which two logs have one term and different entries (Raft 5.3, Log Matching).
