@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
 use raftcore::PutBack;
+use raftcore_sim::model::{Limits, Scope, search};
 use raftcore_sim::{
     Campaign, CampaignError, Failure, Property, Recording, RecordingError, RunError, SimConfig, run,
 };
@@ -88,4 +89,46 @@ fn a_recording_that_was_altered_is_noticed() {
     longest.inputs.truncate(longest.inputs.len() / 2);
     assert_eq!(recording.replay().err(), Some(RecordingError::Differs));
     assert!(Recording::decode(&failure.recording[..20]).is_err());
+}
+
+/// A small scope in which a bug shows, and the property that it breaks.
+fn small_scopes() -> Vec<(PutBack, Scope, Property)> {
+    let plain = |name: &str, terms: u64| {
+        let mut scope = Scope::named(name).expect("a scope").clone();
+        (scope.terms, scope.timeouts) = (terms, terms as u8);
+        scope
+    };
+    let start = plain("start", 1);
+    let restart = Scope { crashes: 1, ..start.clone() };
+    let alone = Scope { nodes: 1, founders: &[1], ..start.clone() };
+    let rivals = Scope { timeouts: 2, ..start.clone() };
+    let joint = Scope { founders: &[1, 2], changes: &[&[1, 3]], ..plain("replication", 1) };
+    let third = Scope { timeouts: 3, ..plain("election", 2) };
+    vec![
+        (PutBack::VoteBeforeDurable, start.clone(), Property::MessageBehindDurability),
+        (PutBack::VoteForgottenOnRestart, restart, Property::Restartable),
+        (PutBack::TwoVotesInATerm, rivals, Property::Restartable),
+        (PutBack::LogNotComparedInVotes, third, Property::LeaderCompleteness),
+        (PutBack::VoteRequestBeforeDurable, start.clone(), Property::MessageBehindDurability),
+        (PutBack::OwnVoteBeforeDurable, alone, Property::ElectedByQuorum),
+        (PutBack::ReplyBeforeDurable, start.clone(), Property::MessageBehindDurability),
+        (PutBack::OwnMatchBeforeDurable, start, Property::DurableOnQuorum),
+        (PutBack::TruncateWithoutConflict, plain("replication", 1), Property::DurableOnQuorum),
+        (PutBack::JointCountsOneQuorum, joint, Property::DurableOnQuorum),
+    ]
+}
+
+#[test]
+fn the_model_finds_bugs_in_small_scopes_and_tells_a_shortest_way() {
+    for (bug, scope, property) in small_scopes() {
+        let sound = search(&scope, Limits { states: 20_000, ..Limits::default() }, |_| ());
+        assert!(sound.is_ok(), "{bug:?} is not needed: {sound:?}");
+        let _bug = Bug::put_back(bug);
+        let Err(example) = search(&scope, Limits::default(), |_| ()) else {
+            panic!("{bug:?} is not found in {scope}");
+        };
+        println!("{bug:?}: {example}");
+        assert_eq!(example.property, property, "{bug:?}");
+        assert!(example.steps > 0 && example.trace.len() >= example.steps);
+    }
 }

@@ -2,6 +2,7 @@
 
 mod client;
 mod exit;
+mod model;
 mod node;
 mod replay;
 mod run;
@@ -50,7 +51,7 @@ Exit codes:
   12  the outcome is unknown: applied or not, nobody can tell
   13  there is no such key
   14  the request was refused: wrong JSON, or too large
-  15  the simulation found a violation
+  15  the simulation or the model found a violation
   16  the recording cannot be read, or plays otherwise than it was recorded";
 
 #[derive(Debug, Subcommand)]
@@ -69,6 +70,8 @@ enum Command {
     Status(client::Status),
     /// Run simulated clusters with faults and check every step
     Simulate(simulate::Simulate),
+    /// Visit every state that a small cluster can reach and check each
+    Model(model::Model),
     /// Play a recording again and print what each node was given and gave back
     Replay(replay::Replay),
 }
@@ -85,6 +88,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Delete(delete) => block_on(delete.run()),
         Command::Status(status) => block_on(status.run()),
         Command::Simulate(simulate) => simulate.run(),
+        Command::Model(model) => model.run(),
         Command::Replay(replay) => replay.run(),
     });
     match done {

@@ -223,7 +223,9 @@ impl Step<'_> {
             match output {
                 Output::Send(message) => self.send(message)?,
                 Output::Persist(write) => {
-                    if let (true, Some(from)) = (View::of(&self.host.node).leads(), write.truncate_from) {
+                    if let (true, Some(from)) =
+                        (View::of(&self.host.node).leads(), write.truncate_from)
+                    {
                         let detail = format!("a leader truncates from {from}");
                         return broken(Property::LeaderAppendOnly, place, detail);
                     }
@@ -259,7 +261,10 @@ impl Step<'_> {
         Ok(())
     }
 
-    fn complete(&mut self, done: impl FnOnce(&mut Node) -> Result<(), raftcore::Misuse>) -> Checked {
+    fn complete(
+        &mut self,
+        done: impl FnOnce(&mut Node) -> Result<(), raftcore::Misuse>,
+    ) -> Checked {
         self.give(done)?
             .or_else(|error| broken(Property::ContractKept, self.host.place, error.to_string()))
     }

@@ -14,7 +14,7 @@ use super::action::{Action, Row, State, Used};
 use super::host::{Facts, Happens, Host};
 use super::scope::Scope;
 use super::seen::{History, Seen};
-use crate::property::{Checked, Property, Violation, broken};
+use crate::property::{Checked, Property, broken};
 use crate::trace::Told;
 
 /// A value of a node that was seen.
@@ -32,8 +32,32 @@ struct Taken {
     notable: bool,
 }
 
-/// The result of a step: a number, or what it broke.
-type Outcome = Result<u32, Box<Violation>>;
+/// What is looked up of a message most often.
+#[derive(Clone, Copy)]
+struct Envelope {
+    /// The place of the receiver.
+    to: usize,
+    kind: MessageKind,
+    term: u64,
+    /// The term in which a pre-vote was asked for.
+    asked: u64,
+}
+
+impl Envelope {
+    fn of(message: &Message) -> Self {
+        let asked = match message.body() {
+            Body::PreVoteReply(reply) => reply.asked.0,
+            _ => 0,
+        };
+        let to = message.to().0 as usize - 1;
+        Self { to, kind: message.kind(), term: message.term().0, asked }
+    }
+
+    /// Whether it may be refused because a leader is believed to be alive.
+    const fn waits_for_silence(&self) -> bool {
+        matches!(self.kind, MessageKind::PreVote | MessageKind::RequestVote)
+    }
+}
 
 /// All that was seen of nodes, messages and histories, by number.
 pub(super) struct Memory<'a> {
@@ -41,12 +65,15 @@ pub(super) struct Memory<'a> {
     hosts: Vec<Known>,
     host_numbers: Numbers,
     messages: Vec<Message>,
+    envelopes: Vec<Envelope>,
     message_numbers: HashMap<Vec<u8>, u32>,
     histories: Vec<History>,
     history_numbers: HashMap<History, u32>,
     taken: Vec<Taken>,
-    /// By the number of the host and the action.
-    steps: HashMap<u64, Outcome, BuildHasherDefault<Mixed>>,
+    /// By the numbers of the host and the message: one more than what the delivery led to.
+    deliveries: Vec<Vec<u32>>,
+    /// Other steps, by the number of the host and the action.
+    steps: HashMap<(u32, u32), u32>,
 }
 
 impl<'a> Memory<'a> {
@@ -57,11 +84,13 @@ impl<'a> Memory<'a> {
             hosts: Vec::new(),
             host_numbers: HashMap::default(),
             messages: Vec::new(),
+            envelopes: Vec::new(),
             message_numbers: HashMap::new(),
             histories: Vec::new(),
             history_numbers: HashMap::new(),
             taken: Vec::new(),
-            steps: HashMap::default(),
+            deliveries: Vec::new(),
+            steps: HashMap::new(),
         };
         let founders = Membership::of_voters(scope.founders.iter().copied()).unwrap_or_default();
         let mut row = Vec::new();
@@ -79,6 +108,7 @@ impl<'a> Memory<'a> {
         if known == number {
             let facts = host.facts();
             self.hosts.push(Known { host, facts });
+            self.deliveries.push(Vec::new());
         }
         known
     }
@@ -88,6 +118,7 @@ impl<'a> Memory<'a> {
         let bytes = message.encode().to_bytes().to_vec();
         let known = *self.message_numbers.entry(bytes).or_insert(number);
         if known == number {
+            self.envelopes.push(Envelope::of(&message));
             self.messages.push(message);
         }
         known
@@ -119,18 +150,16 @@ impl<'a> Memory<'a> {
     /// All that may happen in a state.
     pub(super) fn actions(&self, row: &[u32], actions: &mut Vec<Action>) {
         actions.clear();
-        let (scope, state) = (self.scope, State::of(row, self.scope.nodes));
+        let state = State::of(row, self.scope.nodes);
         for (place, &host) in state.hosts.iter().enumerate() {
             self.actions_of(place, self.facts(host), state.used, actions);
         }
         for &message in state.messages {
             actions.push(Action::Deliver { message, late: false });
-            let kind = self.messages[message as usize].kind();
-            if matches!(kind, MessageKind::PreVote | MessageKind::RequestVote) {
+            if self.envelopes[message as usize].waits_for_silence() {
                 actions.push(Action::Deliver { message, late: true });
             }
         }
-        debug_assert!(state.hosts.len() == scope.nodes);
     }
 
     fn actions_of(&self, place: usize, facts: &Facts, used: Used, actions: &mut Vec<Action>) {
@@ -173,7 +202,8 @@ impl<'a> Memory<'a> {
         if taken.host == old && told && !taken.notable {
             return Ok(false);
         }
-        let history = if taken.notable { self.remember(&state, place, number)? } else { state.history };
+        let history =
+            if taken.notable { self.remember(&state, place, number)? } else { state.history };
         let taken = &self.taken[number as usize];
         let led = self.facts(old).view.leads();
         next.clear();
@@ -182,17 +212,16 @@ impl<'a> Memory<'a> {
         next.push(history);
         next.extend(state.used.and(action, led).pack());
         let begin = next.len();
+        let mut hosts = [0; super::SCOPE_NODES_MAX];
+        hosts[..nodes].copy_from_slice(&next[..nodes]);
         let alive = |&message: &u32| {
-            let message = &self.messages[message as usize];
-            message.to().0 as usize != place + 1 || !is_past(message, self.facts(taken.host))
+            let envelope = &self.envelopes[message as usize];
+            let receiver = hosts[..nodes].get(envelope.to);
+            receiver.is_some_and(|&host| !is_past(envelope, self.facts(host)))
         };
-        next.extend(state.messages.iter().copied().filter(alive));
-        let others = next[..nodes].to_vec();
-        next.extend(taken.sent.iter().copied().filter(|&message| {
-            let message = &self.messages[message as usize];
-            let to = message.to().0 as usize;
-            others.get(to - 1).is_some_and(|&host| !is_past(message, self.facts(host)))
-        }));
+        let moved = |&message: &u32| self.envelopes[message as usize].to == place;
+        next.extend(state.messages.iter().filter(|message| !moved(message) || alive(message)));
+        next.extend(taken.sent.iter().filter(|message| alive(message)));
         next[begin..].sort_unstable();
         dedup_from(next, begin);
         Ok(true)
@@ -200,7 +229,7 @@ impl<'a> Memory<'a> {
 
     fn place(&self, action: Action) -> usize {
         match action {
-            Action::Deliver { message, .. } => self.messages[message as usize].to().0 as usize - 1,
+            Action::Deliver { message, .. } => self.envelopes[message as usize].to,
             Action::Timer { host }
             | Action::Propose { host, .. }
             | Action::Change { host, .. }
@@ -211,17 +240,26 @@ impl<'a> Memory<'a> {
     }
 
     /// A step of one node, from memory if it was taken before.
-    fn take(&mut self, number: u32, action: Action) -> Outcome {
-        let key = u64::from(number) << 32 | u64::from(action.pack());
-        if let Some(outcome) = self.steps.get(&key) {
-            return outcome.clone();
+    fn take(&mut self, host: u32, action: Action) -> Checked<u32> {
+        if let Action::Deliver { message, late: false } = action {
+            let known = self.deliveries[host as usize].get(message as usize);
+            if let Some(known) = known.and_then(|known| known.checked_sub(1)) {
+                return Ok(known);
+            }
+        } else if let Some(&known) = self.steps.get(&(host, action.pack())) {
+            return Ok(known);
         }
-        let outcome = self.take_anew(number, action).map(|taken| {
-            self.taken.push(taken);
-            self.taken.len() as u32 - 1
-        });
-        self.steps.insert(key, outcome.clone());
-        outcome
+        let taken = self.take_anew(host, action)?;
+        let number = self.taken.len() as u32;
+        self.taken.push(taken);
+        if let Action::Deliver { message, late: false } = action {
+            let known = &mut self.deliveries[host as usize];
+            known.resize(known.len().max(message as usize + 1), 0);
+            known[message as usize] = number + 1;
+        } else {
+            self.steps.insert((host, action.pack()), number);
+        }
+        Ok(number)
     }
 
     fn take_anew(&mut self, number: u32, action: Action) -> Checked<Taken> {
@@ -277,8 +315,8 @@ impl<'a> Memory<'a> {
         for number in 0..self.hosts.len() {
             for message in 0..self.messages.len() {
                 let Known { host, facts } = &self.hosts[number];
-                let (place, told) = (host.place, &self.messages[message]);
-                if told.to().0 as usize != place + 1 || !is_past(told, facts) {
+                let (place, envelope) = (host.place, &self.envelopes[message]);
+                if envelope.to != place || !is_past(envelope, facts) {
                     continue;
                 }
                 let action = Action::Deliver { message: message as u32, late: false };
@@ -301,12 +339,16 @@ impl<'a> Memory<'a> {
                 format!("{silence}{}", Told(&self.messages[message as usize]))
             }
             Action::Timer { host } => format!("n{}'s timer fires", host + 1),
-            Action::Propose { host, payload } => format!("n{} is given payload {payload}", host + 1),
+            Action::Propose { host, payload } => {
+                format!("n{} is given payload {payload}", host + 1)
+            }
             Action::Change { host, number } => {
                 let voters = self.scope.changes[usize::from(number)];
                 format!("n{} is to change the voters to {voters:?}", host + 1)
             }
-            Action::Transfer { host, to } => format!("n{} is to hand over to n{}", host + 1, to + 1),
+            Action::Transfer { host, to } => {
+                format!("n{} is to hand over to n{}", host + 1, to + 1)
+            }
             Action::Sync { host } => format!("n{}'s oldest write is durable", host + 1),
             Action::Crash { host, kept } => {
                 format!("n{} crashes, keeps {kept} pieces of its writes, starts again", host + 1)
@@ -330,17 +372,17 @@ fn dedup_from(row: &mut Row, begin: usize) {
 /// the term is over for good, or the role in which it asked.
 ///
 /// Such messages are let go, so that states do not differ by what is of no use to anybody.
-fn is_past(message: &Message, receiver: &Facts) -> bool {
-    let (term, view) = (message.term().0, &receiver.view);
-    if term > receiver.durable_term {
+fn is_past(message: &Envelope, receiver: &Facts) -> bool {
+    let (view, durable) = (&receiver.view, receiver.durable_term);
+    if message.term > durable {
         return false;
     }
-    let plays = |role: RoleName| view.term == term && view.role == role;
-    match message.body() {
-        Body::VoteReply(_) => !plays(RoleName::Candidate),
-        Body::AppendReply(_) | Body::HeartbeatReply(_) => !plays(RoleName::Leader),
-        Body::PreVoteReply(reply) => reply.asked.0 < receiver.durable_term,
-        Body::Commit(_) | Body::TimeoutNow => term < receiver.durable_term,
+    let plays = |role: RoleName| view.term == message.term && view.role == role;
+    match message.kind {
+        MessageKind::VoteReply => !plays(RoleName::Candidate),
+        MessageKind::AppendReply | MessageKind::HeartbeatReply => !plays(RoleName::Leader),
+        MessageKind::PreVoteReply => message.asked < durable,
+        MessageKind::Commit | MessageKind::TimeoutNow => message.term < durable,
         _ => false,
     }
 }
@@ -361,7 +403,8 @@ fn stays_past(place: usize, before: &Facts, now: &Facts) -> Checked {
     let ran = was.term == is.term
         && (was.role == is.role || (was.role == RoleName::Candidate && is.leads()));
     if runs && !ran && is.term <= before.durable_term || now.durable_term < before.durable_term {
-        let detail = format!("a {:?} of term {} became {:?} of {}", was.role, was.term, is.role, is.term);
+        let detail =
+            format!("a {:?} of term {} became {:?} of {}", was.role, was.term, is.role, is.term);
         return broken(Property::PastIsOver, place, detail);
     }
     Ok(())
@@ -395,23 +438,5 @@ impl Hasher for AsItIs {
 
     fn write_u64(&mut self, fingerprint: u64) {
         self.0 = fingerprint;
-    }
-}
-
-/// A fast hash of one word.
-#[derive(Default)]
-pub(super) struct Mixed(u64);
-
-impl Hasher for Mixed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = xxh3_64(bytes);
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        self.0 = xxh3_64(&word.to_le_bytes());
     }
 }

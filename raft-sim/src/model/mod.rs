@@ -1,4 +1,32 @@
-//! Model checking of the shipped code.
+//! Model checking of the shipped code: every state that a small cluster can reach.
+//!
+//! A [`Scope`] is a small world: a few nodes, and limits for how often what may happen. Within it
+//! [`search()`] leaves nothing out. Every message that was ever sent may arrive next, any number of
+//! times or never; with slow disks each write becomes durable at any later time; a crash keeps any
+//! prefix of the writes on their way; timers fire in any order. The properties are checked in every
+//! state. What is stepped is the same [`Node`](raftcore::Node) that ships, through the same inputs.
+//!
+//! States that differ only in what cannot matter are one state:
+//!
+//! * What time it is. Any election timer may fire at any time, so of time there remains which timers
+//!   run, whether a leader is believed to be alive, and in which order a leader's timers fire.
+//! * Counters, and memory that holds nothing.
+//! * Messages whose receiver can do nothing with them any more. That it cannot is not believed: at
+//!   the end of a search every one of them is given to every value of its receiver that was seen.
+//! * Which of several equal founders runs first.
+//!
+//! What a search does not do: outputs are polled and entries applied at once after each input,
+//! whole writes are acknowledged one by one, nothing is read, and liveness is not checked. The
+//! simulator does all of that.
+//!
+//! ```
+//! use raftcore_sim::model::{Limits, Scope, search};
+//!
+//! let scope = Scope::named("start").ok_or("no such scope")?;
+//! let searched = search(scope, Limits::default(), |_| ())?;
+//! assert!(searched.exhausted);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod action;
 mod host;
@@ -10,7 +38,6 @@ mod seen;
 pub use scope::{SCOPE_NODES_MAX, Scope};
 pub use search::search;
 
-use core::fmt;
 use std::time::Duration;
 
 use crate::property::Property;
@@ -56,7 +83,8 @@ pub struct Searched {
 }
 
 /// A shortest way to a state in which a property does not hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{property}: {detail}, after {steps} steps{}", lines(trace))]
 pub struct Counterexample {
     /// The property.
     pub property: Property,
@@ -70,11 +98,6 @@ pub struct Counterexample {
     pub trace: Vec<String>,
 }
 
-impl fmt::Display for Counterexample {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { property, detail, steps, .. } = self;
-        write!(f, "{property}: {detail}, after {steps} steps")?;
-        self.trace.iter().try_for_each(|line| write!(f, "\n{line}"))
-    }
+fn lines(trace: &[String]) -> String {
+    trace.iter().map(|line| format!("\n{line}")).collect()
 }
-

@@ -1,5 +1,6 @@
 //! How much of the world a search covers.
 
+use core::fmt;
 use std::sync::Arc;
 
 use raftcore::{Config, GroupId, Identity, NodeId};
@@ -10,15 +11,14 @@ pub const SCOPE_NODES_MAX: usize = 4;
 /// A world that is small enough to be searched as a whole: what there is, and how often what may
 /// happen.
 ///
-/// Messages may be lost and reordered without limit in every scope: one that is never delivered is
-/// lost, and any may be delivered next.
+/// Messages may be lost, repeated and reordered without limit in every scope: any message that was
+/// ever sent may arrive next, once, often or never.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Scope {
     /// Its name on the command line.
     pub name: &'static str,
-    /// What it is about, in one line.
-    pub about: &'static str,
+    /// Whether it is searched within seconds.
+    pub quick: bool,
     /// How many nodes there are; their ids are 1, 2 and so on.
     pub nodes: usize,
     /// The founding voters.
@@ -35,7 +35,8 @@ pub struct Scope {
     pub changes: &'static [&'static [u64]],
     /// How often leadership is handed over.
     pub transfers: u8,
-    /// How often a node crashes and starts anew, with any prefix of the writes on their way.
+    /// How often a node crashes and starts again, with any prefix of the writes on their way, down to
+    /// between two fields and two entries of one.
     pub crashes: u8,
     /// Whether a write is acknowledged at any later time, and not at once.
     pub slow_disks: bool,
@@ -50,7 +51,7 @@ pub struct Scope {
 /// What all scopes start from: three founders, two terms, nothing else.
 const PLAIN: Scope = Scope {
     name: "",
-    about: "",
+    quick: false,
     nodes: 3,
     founders: &[1, 2, 3],
     terms: 2,
@@ -69,8 +70,9 @@ const PLAIN: Scope = Scope {
 impl Scope {
     /// The scopes that have names.
     pub const ALL: &[Self] = &[
-        Self { name: "election", about: "two terms, slow disks", slow_disks: true, ..PLAIN },
-        Self { name: "replication", about: "two terms, one proposal", proposals: 1, ..PLAIN },
+        Self { name: "start", quick: true, terms: 1, slow_disks: true, ..PLAIN },
+        Self { name: "election", slow_disks: true, ..PLAIN },
+        Self { name: "replication", proposals: 1, ..PLAIN },
     ];
 
     /// The scope with this name.
@@ -102,5 +104,36 @@ impl Scope {
             disk_stall_ticks: u32::MAX,
             ..Config::default()
         })
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { nodes, founders, terms, timeouts, .. } = self;
+        write!(
+            f,
+            "{nodes} nodes, voters {founders:?}, {terms} terms, {timeouts} election timeouts"
+        )?;
+        for (count, what) in [
+            (self.proposals, "proposals"),
+            (self.heartbeats, "heartbeats"),
+            (self.transfers, "handovers"),
+            (self.crashes, "crashes"),
+        ] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        self.changes.iter().try_for_each(|voters| write!(f, ", a change to {voters:?}"))?;
+        for (on, what) in [
+            (self.slow_disks, "slow disks"),
+            (self.pre_vote, "pre-votes"),
+            (self.check_quorum, "check-quorum"),
+        ] {
+            if on {
+                write!(f, ", {what}")?;
+            }
+        }
+        Ok(())
     }
 }

@@ -19,7 +19,8 @@ pub fn search(
     mut progress: impl FnMut(&Searched),
 ) -> Result<Searched, Box<Counterexample>> {
     let started = Instant::now();
-    let (memory, first) = Memory::new(scope).map_err(|broken| counterexample(*broken, Vec::new()))?;
+    let (memory, first) =
+        Memory::new(scope).map_err(|broken| counterexample(*broken, Vec::new()))?;
     let mut search = Search::new(memory, first);
     while !search.level.is_empty()
         && search.done.depth < limits.depth
@@ -124,11 +125,18 @@ impl<'a> Search<'a> {
         for &action in path.iter().rev() {
             lines.push(self.memory.told(action));
             if self.memory.follow(&row, action, &mut next) == Ok(true) {
-                for (place, &host) in State::of(&next, self.memory.scope.nodes).hosts.iter().enumerate() {
+                for (place, &host) in
+                    State::of(&next, self.memory.scope.nodes).hosts.iter().enumerate()
+                {
                     let view = self.memory.facts(host).view;
                     let line = format!(
                         "     n{}: {:?} of term {}, log to {}, commit {}, {} pieces of writes under way",
-                        place + 1, view.role, view.term, view.last, view.commit, self.memory.facts(host).pieces,
+                        place + 1,
+                        view.role,
+                        view.term,
+                        view.last,
+                        view.commit,
+                        self.memory.facts(host).pieces,
                     );
                     if State::of(&row, self.memory.scope.nodes).hosts[place] != host {
                         lines.push(line);

@@ -246,7 +246,9 @@ impl History {
         }
         for set in 0..1u32 << hosts.len() {
             let inside = |host: usize| set & (1 << host) != 0;
-            if is_quorum(&newest.membership, inside) && is_quorum(&self.membership, |host| !inside(host)) {
+            if is_quorum(&newest.membership, inside)
+                && is_quorum(&self.membership, |host| !inside(host))
+            {
                 let detail = "a quorum of its membership meets none of the committed one";
                 return broken(Property::QuorumsIntersect, place, detail);
             }
