@@ -91,7 +91,8 @@ impl Model {
         }
         let named = |name: &String| {
             Scope::named(name).ok_or_else(|| {
-                let message = format!("there is no scope {name}; `raftcore model --list` shows all");
+                let message =
+                    format!("there is no scope {name}; `raftcore model --list` shows all");
                 Fail::new(Code::Usage, message)
             })
         };

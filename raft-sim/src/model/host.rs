@@ -132,7 +132,9 @@ impl Host {
             self.replay(piece)?;
         }
         // One form for equal contents, however they came to be.
-        let checkpoint = self.stored.checkpoint();
+        let checkpoint = self.stored.checkpoint().or_else(|error| {
+            broken(Property::Restartable, self.place, format!("no checkpoint: {error}"))
+        })?;
         self.stored = Stored::empty();
         checkpoint.into_iter().try_for_each(|write| self.replay(write))?;
         self.node = start(scope.config(), self.stored.clone(), self.place)?;

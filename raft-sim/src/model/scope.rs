@@ -23,7 +23,7 @@ pub struct Scope {
     pub nodes: usize,
     /// The founding voters.
     pub founders: &'static [u64],
-    /// No election beyond this term is called.
+    /// No election timer fires in this term or a later one.
     pub terms: u64,
     /// How often an election timer fires, on any node.
     pub timeouts: u8,
@@ -55,7 +55,7 @@ const PLAIN: Scope = Scope {
     nodes: 3,
     founders: &[1, 2, 3],
     terms: 2,
-    timeouts: 6,
+    timeouts: 2,
     heartbeats: 0,
     proposals: 0,
     changes: &[],
@@ -67,12 +67,44 @@ const PLAIN: Scope = Scope {
     check_quorum: false,
 };
 
+/// Slow disks, and few enough elections.
+const QUICK: Scope = Scope { quick: true, slow_disks: true, ..PLAIN };
+
+/// Pre-votes and check-quorum on, as by default.
+const CAREFUL: Scope = Scope { pre_vote: true, check_quorum: true, ..QUICK };
+
+/// A change of two voters at once, which goes through a joint membership.
+const JOINT: Scope = Scope { founders: &[1, 2], changes: &[&[1, 3]], slow_disks: true, ..PLAIN };
+
 impl Scope {
-    /// The scopes that have names.
+    /// The scopes that have names, the quick ones first.
     pub const ALL: &[Self] = &[
-        Self { name: "start", quick: true, terms: 1, slow_disks: true, ..PLAIN },
+        Self { name: "start", terms: 1, timeouts: 3, ..QUICK },
+        Self { name: "restart", terms: 1, timeouts: 1, crashes: 1, ..QUICK },
+        Self { name: "command", terms: 1, proposals: 1, slow_disks: false, ..QUICK },
+        Self {
+            name: "heartbeat",
+            terms: 1,
+            timeouts: 1,
+            heartbeats: 1,
+            slow_disks: false,
+            ..QUICK
+        },
+        Self { name: "pre-vote", terms: 1, slow_disks: false, ..CAREFUL },
+        Self { name: "joint", slow_disks: false, quick: true, ..JOINT },
         Self { name: "election", slow_disks: true, ..PLAIN },
-        Self { name: "replication", proposals: 1, ..PLAIN },
+        Self { name: "two-terms", proposals: 1, ..PLAIN },
+        Self { name: "two-terms-pre-vote", quick: false, ..CAREFUL },
+        Self { name: "handover", transfers: 1, timeouts: 1, ..PLAIN },
+        Self { name: "joint-slow", ..JOINT },
+        Self { name: "joint-crash", slow_disks: false, crashes: 1, ..JOINT },
+        Self { name: "joint-slow-crash", crashes: 1, ..JOINT },
+        Self { name: "grow", founders: &[1], changes: &[&[1, 2, 3]], ..JOINT },
+        Self { name: "three-timeouts", timeouts: 3, proposals: 1, ..PLAIN },
+        Self { name: "crash", proposals: 1, crashes: 1, ..PLAIN },
+        Self { name: "crash-slow", crashes: 1, slow_disks: true, ..PLAIN },
+        Self { name: "two-proposals", proposals: 2, ..PLAIN },
+        Self { name: "whole", proposals: 2, crashes: 1, slow_disks: true, ..PLAIN },
     ];
 
     /// The scope with this name.
