@@ -270,6 +270,19 @@ fn a_simulation_is_repeated_by_its_seed_and_reports_what_it_did() {
 }
 
 #[test]
+fn a_scope_is_searched_as_a_whole_and_its_states_are_counted() {
+    let ended = raftcore(&["model", "--json", "--scope", "start"]);
+    let report: serde_json::Value = serde_json::from_str(ended.succeeds()).expect("JSON");
+    assert_eq!((&report["scope"], &report["exhausted"]), (&"start".into(), &true.into()));
+    assert!(report["states"].as_u64() > Some(1000));
+    let ended = raftcore(&["model", "--json", "--scope", "start", "--max-depth", "3"]);
+    let report: serde_json::Value = serde_json::from_str(ended.succeeds()).expect("JSON");
+    assert_eq!((&report["depth"], &report["exhausted"]), (&3.into(), &false.into()));
+    assert!(raftcore(&["model", "--list"]).succeeds().contains("start"));
+    raftcore(&["model", "--scope", "everything"]).fails(2, "no scope everything");
+}
+
+#[test]
 fn a_file_that_is_no_recording_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("x.recording");
@@ -284,11 +297,11 @@ fn help_names_every_command_with_an_example_and_the_exit_codes() {
     let help = raftcore(&["--help"]);
     let text = help.succeeds();
     for word in
-        ["run", "node", "send", "get", "delete", "status", "simulate", "replay", "Exit codes:"]
+        ["run", "node", "send", "get", "delete", "status", "simulate", "model", "replay", "Exit codes:"]
     {
         assert!(text.contains(word), "{word}");
     }
-    for command in ["run", "node", "send", "get", "delete", "status", "simulate"] {
+    for command in ["run", "node", "send", "get", "delete", "status", "simulate", "model"] {
         let help = raftcore(&[command, "--help"]);
         assert!(help.succeeds().contains(&format!("  raftcore {command}")), "{command}");
     }
