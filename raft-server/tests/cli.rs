@@ -296,9 +296,18 @@ fn a_file_that_is_no_recording_is_refused() {
 fn help_names_every_command_with_an_example_and_the_exit_codes() {
     let help = raftcore(&["--help"]);
     let text = help.succeeds();
-    for word in
-        ["run", "node", "send", "get", "delete", "status", "simulate", "model", "replay", "Exit codes:"]
-    {
+    for word in [
+        "run",
+        "node",
+        "send",
+        "get",
+        "delete",
+        "status",
+        "simulate",
+        "model",
+        "replay",
+        "Exit codes:",
+    ] {
         assert!(text.contains(word), "{word}");
     }
     for command in ["run", "node", "send", "get", "delete", "status", "simulate", "model"] {

@@ -127,7 +127,7 @@ impl Host {
 
     /// Starts anew from what is durable and some pieces more.
     fn crash(&mut self, scope: &Scope, kept: usize) -> Checked {
-        let pending = std::mem::take(&mut self.pending);
+        let pending = core::mem::take(&mut self.pending);
         for piece in pending.iter().flat_map(pieces).take(kept) {
             self.replay(piece)?;
         }

@@ -38,7 +38,7 @@ mod seen;
 pub use scope::{SCOPE_NODES_MAX, Scope};
 pub use search::search;
 
-use std::time::Duration;
+use core::time::Duration;
 
 use crate::property::Property;
 
