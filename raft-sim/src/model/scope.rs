@@ -93,6 +93,15 @@ impl Scope {
         Self { name: "pre-vote", terms: 1, slow_disks: false, ..CAREFUL },
         Self { name: "joint", slow_disks: false, quick: true, ..JOINT },
         Self { name: "election", slow_disks: true, ..PLAIN },
+        Self {
+            name: "command-crash",
+            quick: false,
+            terms: 1,
+            timeouts: 1,
+            proposals: 1,
+            crashes: 1,
+            ..QUICK
+        },
         Self { name: "two-terms", proposals: 1, ..PLAIN },
         Self { name: "two-terms-pre-vote", quick: false, ..CAREFUL },
         Self { name: "handover", transfers: 1, timeouts: 1, ..PLAIN },
