@@ -1,9 +1,10 @@
 //! Reads of the log: what a host gives back to its node from its disk, and when.
 
-use raftcore::{Entries, LogReadId, LogRequest, Unavailable};
+use raftcore::{Entries, LogIndex, LogReadId, LogRequest, Unavailable};
 
 use super::{Checked, Event, FaultKind, Property, World, broken, note};
 use crate::disk::first_entries;
+use crate::host::Driver;
 
 /// An answer on its way from the disk to the node.
 #[derive(Clone)]
@@ -25,7 +26,13 @@ impl World {
             let detail = format!("asks for {asked:?}, but {durable} is the last on its disk");
             return broken(Property::ContractKept, host, detail);
         };
-        if asked.first >= asked.last && asked.first.0 > 1 || asked.last.0 > durable {
+        // Nothing but the beginning of the log is asked for without the entry before it.
+        let begins = |driver: &Driver| {
+            asked.first.0 < 2 || driver.node.term_at(LogIndex(asked.first.0 - 2)).is_none()
+        };
+        let alone =
+            asked.first >= asked.last && !self.hosts[host].driver.as_ref().is_some_and(begins);
+        if alone || asked.last.0 > durable {
             let detail = format!("asks for {asked:?}, {durable} is durable");
             return broken(Property::ContractKept, host, detail);
         }
