@@ -89,7 +89,8 @@
 // Output: replace the state machine by a received snapshot. Not handed out by this version.
 #define RAFTCORE_OUTPUT_RESTORE 4
 
-// Output: read entries from storage. Not handed out by this version.
+// Output: read entries from storage; see `raftcore_output_log_request`, answered by
+// `raftcore_node_log_read`.
 #define RAFTCORE_OUTPUT_READ_LOG 5
 
 // Output: read a piece of a snapshot. Not handed out by this version.
@@ -125,6 +126,9 @@
 
 // Halted: the log here contradicts what a quorum holds.
 #define RAFTCORE_HALT_DIVERGED 3
+
+// Halted: storage gave back other entries than were made durable.
+#define RAFTCORE_HALT_LOG_DAMAGED 4
 
 // Read failed: leadership was lost before the read was confirmed.
 #define RAFTCORE_READ_FAILED_LEADER_LOST 1
@@ -317,6 +321,21 @@ typedef struct raftcore_config {
   uint32_t priority;
 } raftcore_config;
 
+// Entries that a node wants back from storage.
+typedef struct raftcore_log_request {
+  // The life of the node that asks.
+  uint64_t incarnation;
+  // Its name in that life.
+  uint64_t sequence;
+  // The first entry wanted.
+  uint64_t first;
+  // The last entry wanted; a shorter answer is legal, but only one of two entries or more is of
+  // use.
+  uint64_t last;
+  // About this many bytes after the first entry will do.
+  size_t max_bytes;
+} raftcore_log_request;
+
 // Bytes that belong to another object, which says how long they are valid.
 //
 // Where the library gives it, `data` is never NULL, not even when `length` is 0.
@@ -398,7 +417,8 @@ typedef struct raftcore_proposals {
 typedef struct raftcore_halt {
   // One of `RAFTCORE_HALT_*`, or `RAFTCORE_REASON_OTHER`.
   uint32_t reason;
-  // The first entry that differs, for `RAFTCORE_HALT_DIVERGED`; zero otherwise.
+  // An entry that differs, for `RAFTCORE_HALT_DIVERGED`; the index of the first entry that was
+  // read, for `RAFTCORE_HALT_LOG_DAMAGED`; zero otherwise.
   struct raftcore_entry_id at;
 } raftcore_halt;
 
@@ -664,6 +684,30 @@ extern "C" {
 // Threads: any. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_CONFIG_SIZE`.
 raftcore_status raftcore_config_default(struct raftcore_config *out_config, size_t size);
 
+// Which entries the record at the front of `data` holds, and how long it is: for a host that must
+// find the records of a `raftcore_log_request` again. Without entries both indexes are 0.
+//
+// Threads: any. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_DECODE_*`.
+raftcore_status raftcore_record_entries(const uint8_t *data,
+                                        size_t length,
+                                        uint64_t *out_first,
+                                        uint64_t *out_last,
+                                        size_t *out_used);
+
+// Answers a `RAFTCORE_OUTPUT_READ_LOG` out of stored records, in the order in which they were
+// written: those that hold the entries asked for, others do no harm.
+//
+// Without records, or if they do not hold what is needed, the node asks again a heartbeat later.
+// Late and repeated answers are harmless. Records that are not what the node wrote halt it. The
+// bytes are copied.
+//
+// Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_DECODE_*`,
+// `RAFTCORE_STATUS_MISUSE_*`.
+raftcore_status raftcore_node_log_read(struct raftcore_node *node,
+                                       const struct raftcore_log_request *request,
+                                       const struct raftcore_bytes *records,
+                                       size_t count);
+
 // Gives the membership in force.
 //
 // `*out_membership` is owned by the caller until `raftcore_membership_free`; it does not depend on
@@ -913,6 +957,12 @@ raftcore_status raftcore_output_proposals(const struct raftcore_output *output,
 // Threads: any. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_WRONG_KIND`.
 raftcore_status raftcore_output_halted(const struct raftcore_output *output,
                                        struct raftcore_halt *out_halt);
+
+// Which entries to read from storage.
+//
+// Threads: any. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_WRONG_KIND`.
+raftcore_status raftcore_output_log_request(const struct raftcore_output *output,
+                                            struct raftcore_log_request *out_request);
 
 // What there is to know.
 //

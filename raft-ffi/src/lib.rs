@@ -13,6 +13,7 @@
 pub mod config;
 mod fail;
 mod guard;
+pub mod log_read;
 pub mod membership;
 pub mod node;
 pub mod output;

@@ -82,7 +82,7 @@ pub unsafe extern "C" fn raftcore_node_last_error(
 ///
 /// # Safety
 /// `node` is NULL, or a node that is not freed and that no other call uses now.
-unsafe fn change(
+pub(crate) unsafe fn change(
     node: *mut raftcore_node,
     call: impl FnOnce(&mut Node) -> Result<(), Fail>,
 ) -> raftcore_status {

@@ -8,6 +8,7 @@ use core_raftcore::{
 
 use crate::fail::Fail;
 use crate::guard::{Out, copy_out, lent, status_of, take_back};
+use crate::log_read::raftcore_log_request;
 use crate::status::*;
 use crate::types::{raftcore_bytes, raftcore_entry_id, raftcore_write_id};
 
@@ -22,7 +23,8 @@ pub const RAFTCORE_OUTPUT_PERSIST: u32 = 2;
 pub const RAFTCORE_OUTPUT_APPLY: u32 = 3;
 /// Output: replace the state machine by a received snapshot. Not handed out by this version.
 pub const RAFTCORE_OUTPUT_RESTORE: u32 = 4;
-/// Output: read entries from storage. Not handed out by this version.
+/// Output: read entries from storage; see `raftcore_output_log_request`, answered by
+/// `raftcore_node_log_read`.
 pub const RAFTCORE_OUTPUT_READ_LOG: u32 = 5;
 /// Output: read a piece of a snapshot. Not handed out by this version.
 pub const RAFTCORE_OUTPUT_READ_SNAPSHOT: u32 = 6;
@@ -48,6 +50,8 @@ pub const RAFTCORE_HALT_STORAGE_FAILED: u32 = 1;
 pub const RAFTCORE_HALT_OUT_OF_RANGE: u32 = 2;
 /// Halted: the log here contradicts what a quorum holds.
 pub const RAFTCORE_HALT_DIVERGED: u32 = 3;
+/// Halted: storage gave back other entries than were made durable.
+pub const RAFTCORE_HALT_LOG_DAMAGED: u32 = 4;
 /// Read failed: leadership was lost before the read was confirmed.
 pub const RAFTCORE_READ_FAILED_LEADER_LOST: u32 = 1;
 /// Read failed: no confirmation came in time.
@@ -150,7 +154,8 @@ pub struct raftcore_proposals {
 pub struct raftcore_halt {
     /// One of `RAFTCORE_HALT_*`, or `RAFTCORE_REASON_OTHER`.
     pub reason: u32,
-    /// The first entry that differs, for `RAFTCORE_HALT_DIVERGED`; zero otherwise.
+    /// An entry that differs, for `RAFTCORE_HALT_DIVERGED`; the index of the first entry that was
+    /// read, for `RAFTCORE_HALT_LOG_DAMAGED`; zero otherwise.
     pub at: raftcore_entry_id,
 }
 
@@ -435,9 +440,32 @@ pub unsafe extern "C" fn raftcore_output_halted(
                 HaltReason::StorageFailed => (RAFTCORE_HALT_STORAGE_FAILED, nowhere),
                 HaltReason::OutOfRange => (RAFTCORE_HALT_OUT_OF_RANGE, nowhere),
                 HaltReason::Diverged { at } => (RAFTCORE_HALT_DIVERGED, (*at).into()),
+                HaltReason::LogDamaged { first, .. } => {
+                    let at = raftcore_entry_id { index: first.get(), ..nowhere };
+                    (RAFTCORE_HALT_LOG_DAMAGED, at)
+                }
                 _ => (RAFTCORE_REASON_OTHER, nowhere),
             };
             out.put(raftcore_halt { reason, at });
+            Ok(())
+        })
+    }
+}
+
+/// Which entries to read from storage.
+///
+/// Threads: any. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_WRONG_KIND`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn raftcore_output_log_request(
+    output: *const raftcore_output,
+    out_request: *mut raftcore_log_request,
+) -> raftcore_status {
+    // SAFETY: the caller's pointers are NULL or good for this call.
+    unsafe {
+        look(output, |output| {
+            let out = Out::new(out_request)?;
+            let Duty::Other(Output::ReadLog(request)) = output.0 else { return wrong_kind() };
+            out.put(request.into());
             Ok(())
         })
     }

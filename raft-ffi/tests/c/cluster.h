@@ -35,6 +35,7 @@ struct host {
     raftcore_proposals lost; /* the last proposals that were lost */
     raftcore_event event;    /* the last event of the kind that is waited for */
     uint32_t wanted_event;
+    size_t log_reads; /* how often it read back what its node no longer held */
 };
 
 struct frame {
@@ -106,6 +107,33 @@ static inline void note_event(struct host *host, const raftcore_output *output)
         host->event = event;
 }
 
+/* Gives back entries that the node no longer keeps. A disk this small is read as a whole. */
+static inline void read_log(struct host *host, const raftcore_output *output)
+{
+    raftcore_log_request request;
+    OK(raftcore_output_log_request(output, &request));
+    CHECK(request.first <= request.last);
+    raftcore_bytes *records = NULL;
+    size_t count = 0;
+    for (size_t at = 0; at < host->disk.length;) {
+        const uint8_t *data = host->disk.bytes + at;
+        uint64_t first, last;
+        size_t used;
+        OK(raftcore_record_entries(data, host->disk.length - at, &first, &last, &used));
+        CHECK(used > 0 && first <= last);
+        if (first > 0 && first <= request.last && last >= request.first) {
+            records = must_have(realloc(records, (count + 1) * sizeof *records));
+            records[count++] = (raftcore_bytes){data, used};
+        }
+        at += used;
+    }
+    host->log_reads++;
+    if (host->log_reads % 5 == 0)
+        count = 0; /* the disk is busy: the node asks again */
+    OK(raftcore_node_log_read(host->node, &request, records, count));
+    free(records);
+}
+
 /* Carries out every duty the node has now. */
 static inline void poll_host(struct cluster *cluster, struct host *host)
 {
@@ -129,6 +157,9 @@ static inline void poll_host(struct cluster *cluster, struct host *host)
             continue; /* released when the disk is done */
         case RAFTCORE_OUTPUT_APPLY:
             apply(host, output);
+            break;
+        case RAFTCORE_OUTPUT_READ_LOG:
+            read_log(host, output);
             break;
         case RAFTCORE_OUTPUT_READ_READY:
         case RAFTCORE_OUTPUT_READ_FAILED:
@@ -260,6 +291,7 @@ static inline void start(struct host *host, raftcore_stored *stored)
     raftcore_config config;
     OK(raftcore_config_default(&config, sizeof config));
     config.seed = 42;
+    config.window_bytes = 256; /* so that much is read back from the disk */
     OK(raftcore_node_new(&config, stored, 0, &host->node));
     raftcore_stored_free(stored);
     host->value_count = 0;

@@ -368,6 +368,19 @@ static void wrong_numbers_are_misuse(void)
     CHECK_STATUS(raftcore_node_persisted(node, write), RAFTCORE_STATUS_MISUSE_UNKNOWN_WRITE);
     CHECK_STATUS(raftcore_node_applied(node, 99), RAFTCORE_STATUS_MISUSE_NOT_HANDED_OUT);
     CHECK_STATUS(raftcore_node_snapshot_taken(node, 1), RAFTCORE_STATUS_MISUSE_BEYOND_APPLIED);
+    raftcore_log_request request = {.incarnation = 1, .sequence = 1, .first = 1, .last = 2};
+    CHECK_STATUS(raftcore_node_log_read(node, &request, NULL, 0),
+                 RAFTCORE_STATUS_MISUSE_UNKNOWN_REQUEST);
+    CHECK_STATUS(raftcore_node_log_read(node, NULL, NULL, 0), RAFTCORE_STATUS_NULL);
+    raftcore_bytes garbage = {(const uint8_t *)"no record", 9};
+    CHECK_STATUS(raftcore_node_log_read(node, &request, &garbage, 1),
+                 RAFTCORE_STATUS_DECODE_UNKNOWN_VERSION);
+    uint64_t first, last;
+    size_t used;
+    CHECK_STATUS(raftcore_record_entries(garbage.data, 9, &first, &last, &used),
+                 RAFTCORE_STATUS_DECODE_UNKNOWN_VERSION);
+    CHECK_STATUS(raftcore_record_entries(garbage.data, 0, &first, &last, &used),
+                 RAFTCORE_STATUS_DECODE_TRUNCATED);
     CHECK_STATUS(raftcore_node_read(node, 1, 0), RAFTCORE_STATUS_UNKNOWN_NUMBER);
     CHECK_STATUS(raftcore_node_read(node, 1, 77), RAFTCORE_STATUS_UNKNOWN_NUMBER);
     CHECK_STATUS(raftcore_node_propose_membership(node, 0, &member, 1, &id),

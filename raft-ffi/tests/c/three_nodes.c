@@ -70,6 +70,8 @@ int main(void)
         restart(&cluster.hosts[i]);
     propose(&cluster, 301, 310);
     check_equal(&cluster, 310);
+    for (int i = 0; i < FOUNDERS; i++)
+        CHECK(cluster.hosts[i].log_reads > 5);
     uint64_t incarnation;
     OK(raftcore_node_incarnation(follower->node, &incarnation));
     CHECK(incarnation == 3);
