@@ -78,7 +78,7 @@ struct Read {
 enum State {
     Wanted,
     Asked,
-    /// Storage could not answer; asked again then, or at the first tick.
+    /// Storage could not answer; it may be asked again then, or at the first tick.
     Failed(Option<Tick>),
     Answered(Fetched),
 }
@@ -198,15 +198,20 @@ impl LogReads {
         Ok(Outcome::Taken)
     }
 
-    /// Storage may have recovered: what failed is asked for again at the pace of heartbeats.
-    pub(crate) fn on_tick(&mut self, now: Tick) {
-        for read in &mut self.open {
-            if let State::Failed(again) = read.state
-                && again.is_none_or(|again| now >= again)
-            {
+    /// Storage may have recovered: what failed may be asked for again, at the pace of heartbeats, by
+    /// whoever still needs it. Says whether there is something.
+    pub(crate) fn on_tick(&mut self, now: Tick) -> bool {
+        let before = self.open.len();
+        self.open.retain_mut(|read| {
+            let over =
+                matches!(read.state, State::Failed(again) if again.is_none_or(|at| now >= at));
+            let kept = !over || read.reader == Reader::Snapshot;
+            if over && kept {
                 read.state = State::Wanted;
             }
-        }
+            kept
+        });
+        self.open.len() < before
     }
 
     pub(crate) fn deadline(&self) -> Option<Tick> {
@@ -229,7 +234,8 @@ impl LogReads {
 
     /// The first entry that an open request names: it must not be discarded.
     pub(crate) fn lowest_open(&self) -> Option<LogIndex> {
-        self.open.iter().map(|read| read.first).min()
+        let open = |read: &&Read| matches!(read.state, State::Wanted | State::Asked);
+        self.open.iter().filter(open).map(|read| read.first).min()
     }
 
     pub(crate) fn trim(&mut self) {

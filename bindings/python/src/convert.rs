@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
-use raftcore::{EntryId, LogIndex, Member, Membership, NodeId, WriteId};
+use raftcore::{EntryId, LogIndex, LogReadId, LogRequest, Member, Membership, NodeId, WriteId};
 
 /// A class of the Python half, imported once.
 macro_rules! class {
@@ -52,6 +52,24 @@ pub(crate) struct WriteIdFields {
 impl From<WriteIdFields> for WriteId {
     fn from(fields: WriteIdFields) -> Self {
         Self { incarnation: fields.incarnation.into(), sequence: fields.sequence }
+    }
+}
+
+/// The attributes of a `raftcore.ReadLog`.
+#[derive(FromPyObject)]
+pub(crate) struct ReadLogFields {
+    incarnation: u64,
+    sequence: u64,
+    first: u64,
+    last: u64,
+    max_bytes: usize,
+}
+
+impl From<ReadLogFields> for LogRequest {
+    fn from(fields: ReadLogFields) -> Self {
+        let ReadLogFields { incarnation, sequence, first, last, max_bytes } = fields;
+        let id = LogReadId { incarnation: incarnation.into(), sequence };
+        Self { id, first: first.into(), last: last.into(), max_bytes }
     }
 }
 

@@ -4,15 +4,16 @@ use bytes::Bytes;
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use raftcore::{
-    Member, MembershipChange, Message, NodeId, ReadConsistency, ReadId, Refused, RoleName, Tick,
+    LogRequest, Member, MembershipChange, Message, NodeId, ReadConsistency, ReadId, Refused,
+    RoleName, Tick, Write,
 };
 
 use crate::config::Config;
-use crate::convert::{MemberFields, WriteIdFields, class, entry_id, membership};
+use crate::convert::{MemberFields, ReadLogFields, WriteIdFields, class, entry_id, membership};
 use crate::errors::{self, raised};
 use crate::guard::Guarded;
 use crate::outputs;
-use crate::stored::Stored;
+use crate::stored::{Stored, first_record};
 
 /// One participant of one Raft group: a value without threads, clocks, files or sockets.
 #[pyclass(frozen, module = "raftcore")]
@@ -117,6 +118,24 @@ impl Node {
     /// The state machine has applied everything up to `index`. Cumulative; repeats are harmless.
     fn applied(&self, py: Python<'_>, index: u64) -> PyResult<()> {
         raised(py, self.0.with(py, |node| node.applied(index.into()))?)
+    }
+
+    /// Answers a `ReadLog` out of stored records, in the order in which they were written: those that
+    /// hold the entries asked for, others do no harm.
+    ///
+    /// Without records, or if they do not hold what is needed, the node asks again a heartbeat later.
+    /// Late and repeated answers are harmless. Records that are not what the node wrote halt it.
+    fn log_read(
+        &self,
+        py: Python<'_>,
+        request: ReadLogFields,
+        records: Vec<Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let request = LogRequest::from(request);
+        let decode = |record| Ok(raised(py, Write::decode(&first_record(record)?))?.0);
+        let writes = records.iter().map(decode).collect::<PyResult<Vec<_>>>()?;
+        let answer = request.answer(&writes);
+        raised(py, self.0.with(py, |node| node.log_read(request.id, answer))?)
     }
 
     /// A snapshot of the state machine at `index` was taken and its bytes are durable.

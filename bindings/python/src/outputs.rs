@@ -2,7 +2,9 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
-use raftcore::{Committed, EntryRef, Event, HaltReason, Output, ReadFailure, StepDownReason};
+use raftcore::{
+    Committed, EntryRef, Event, HaltReason, LogRequest, Output, ReadFailure, StepDownReason,
+};
 
 use crate::convert::{class, entry_id, write_id};
 use crate::errors;
@@ -45,7 +47,12 @@ pub(crate) fn output(py: Python<'_>, output: Output) -> Made<'_> {
         }
         Output::Halted(reason) => halted(py, &reason),
         Output::Event(notice) => event(py, &notice),
-        Output::Restore(_) | Output::ReadLog(_) | Output::ReadSnapshot(_) => {
+        Output::ReadLog(request) => {
+            let LogRequest { id, first, last, max_bytes } = request;
+            let (incarnation, first, last) = (id.incarnation.get(), first.get(), last.get());
+            make!(py, "ReadLog", (incarnation, id.sequence, first, last, max_bytes))
+        }
+        Output::Restore(_) | Output::ReadSnapshot(_) => {
             Err(errors::internal(py, "an output this version does not know", "Unsupported"))
         }
     }
@@ -65,6 +72,7 @@ fn halted<'py>(py: Python<'py>, reason: &HaltReason) -> Made<'py> {
         HaltReason::StorageFailed => ("storage-failed", None),
         HaltReason::OutOfRange => ("out-of-range", None),
         HaltReason::Diverged { at } => ("diverged", Some(entry_id(py, *at)?)),
+        HaltReason::LogDamaged { .. } => ("log-damaged", None),
         _ => ("other", None),
     };
     let reason = make!(py, "HaltReason", (reason,))?;

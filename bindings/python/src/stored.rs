@@ -59,7 +59,7 @@ impl Stored {
 }
 
 /// Copies one record, not the rest of the file.
-fn first_record(data: &Bound<'_, PyAny>) -> PyResult<Bytes> {
+pub(crate) fn first_record(data: &Bound<'_, PyAny>) -> PyResult<Bytes> {
     let py = data.py();
     let view = PyMemoryView::from(data)?;
     let copy = |length: usize| {

@@ -15,10 +15,12 @@ from raftcore import (
     Persist,
     ProposalsLost,
     ReadFailed,
+    ReadLog,
     ReadReady,
     Role,
     Send,
     Stored,
+    record_entries,
 )
 
 VOTERS = [1, 2, 3]
@@ -38,9 +40,11 @@ class Host:
     reads: list[tuple[ReadReady | ReadFailed, int]] = field(default_factory=list)
     """How each read ended, and how many values the state machine held then."""
     lost: list[ProposalsLost] = field(default_factory=list)
+    log_reads: int = 0
+    """How often it read back what its node no longer held."""
 
     def start(self, stored: Stored) -> None:
-        self.node = Node(Config(seed=42), stored)
+        self.node = Node(Config(seed=42, window_bytes=256), stored)
         self.values.clear()
 
     def restart(self) -> None:
@@ -60,6 +64,17 @@ class Host:
             node.persisted(write.id)
         self.writing.clear()
 
+    def records(self, asked: ReadLog) -> list[memoryview]:
+        """The records that hold these entries. A disk this small is read as a whole."""
+        found: list[memoryview] = []
+        rest = memoryview(bytes(self.disk))
+        while rest:
+            first, last, length = record_entries(rest)
+            if first <= asked.last and last >= asked.first:
+                found.append(rest[:length])
+            rest = rest[length:]
+        return found
+
     def poll(self, node: Node) -> list[Send]:
         """Carries out every duty the node has now, but for sending."""
         sends: list[Send] = []
@@ -78,6 +93,10 @@ class Host:
                     assert all(first <= command.id.index <= last for command in commands)
                     self.values += [int(command.payload) for command in commands]
                     node.applied(last)
+                case ReadLog():
+                    self.log_reads += 1
+                    busy = self.log_reads % 5 == 0
+                    node.log_read(output, [] if busy else self.records(output))
                 case ReadReady() | ReadFailed():
                     self.reads.append((output, len(self.values)))
                 case ProposalsLost():

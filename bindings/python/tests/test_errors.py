@@ -249,6 +249,13 @@ def test_wrong_completions_are_misuse() -> None:
     with pytest.raises(raftcore.Misuse) as caught:
         node.applied(99)
     assert caught.value.kind == "NotHandedOut"
+    with pytest.raises(raftcore.Misuse) as caught:
+        node.log_read(raftcore.ReadLog(1, 1, first=1, last=2, max_bytes=1), [])
+    assert caught.value.kind == "UnknownRequest"
+    with pytest.raises(raftcore.DecodeError):
+        node.log_read(raftcore.ReadLog(1, 1, first=1, last=2, max_bytes=1), [b"no record"])
+    with pytest.raises(raftcore.DecodeError):
+        raftcore.record_entries(b"no record")
 
 
 def test_what_this_version_does_not_do_is_said() -> None:

@@ -91,3 +91,15 @@ def test_events_tell_who_leads_and_why_no_longer() -> None:
     for _ in range(100):
         cluster.round()
     assert leader.events[-1] == SteppedDown(term, StepDownReason.NO_QUORUM)
+
+
+def test_a_node_reads_back_what_its_window_does_not_hold() -> None:
+    cluster = Cluster()
+    cluster.propose(1, 100)
+    host = cluster.hosts[2]
+    host.crash()
+    cluster.propose(101, 200)
+    host.restart()
+    cluster.wait_until_applied(200)
+    cluster.check_equal(200)
+    assert all(host.log_reads > 5 for host in cluster.hosts.values())

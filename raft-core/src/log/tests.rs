@@ -202,12 +202,72 @@ fn a_log_that_a_snapshot_replaces_goes_on_after_it() {
     assert_eq!(log.entry(LogIndex(6)).unwrap().payload, b"next");
 }
 
+/// A log, and one like it that has let everything but the last entries go.
+fn evicted(all: &[u64], keep: usize) -> (Log, Log) {
+    let (whole, mut log) = (terms(all), terms(&all[..all.len() - keep]));
+    log.evict(0, log.last_index());
+    all[all.len() - keep..].iter().for_each(|&term| command(&mut log, term, &[7; 30]));
+    assert_eq!((log.last(), log.start().0 as usize), (whole.last(), all.len() - keep));
+    (whole, log)
+}
+
+#[test]
+fn what_left_memory_is_known_by_its_term_and_the_entry_before_the_rest_by_all() {
+    let (mut whole, mut log) = evicted(&[1, 1, 2, 2, 4, 4], 2);
+    for index in 0..=6 {
+        assert_eq!(log.term(LogIndex(index)), whole.term(LogIndex(index)));
+        let known = index == 0 || index >= 4;
+        assert_eq!(log.point(LogIndex(index)).is_some(), known, "entry {index}");
+    }
+    assert_eq!(log.last_within(LogIndex(6), Term(2)), whole.last_within(LogIndex(6), Term(2)));
+    assert_eq!(all_from(&mut log, 5, 1000), all_from(&mut whole, 5, 1000));
+    assert!(log.slice(LogIndex(4), LogIndex(6), 1000).is_empty());
+}
+
+#[test]
+fn a_truncation_behind_the_window_goes_on_from_the_entry_that_was_read_back() {
+    let (whole, mut log) = evicted(&[1, 1, 2, 2, 4, 4], 2);
+    log.recall(whole.point(LogIndex(2)).unwrap());
+    log.truncate(LogIndex(3));
+    assert_eq!((log.last(), log.start()), (whole.point(LogIndex(2)).unwrap(), LogIndex(2)));
+    command(&mut log, 5, b"new");
+    let mut other = terms(&[1, 1]);
+    command(&mut other, 5, b"new");
+    assert_eq!((log.last(), log.term(LogIndex(3))), (other.last(), Some(Term(5))));
+}
+
+#[test]
+fn what_storage_gives_back_must_fit_the_terms_the_chain_and_what_memory_knows() {
+    let (mut whole, log) = evicted(&[1, 1, 2, 2, 4, 4], 2);
+    let answer = whole.slice(LogIndex(2), LogIndex(4), 1000);
+    let fetched = log.check(LogIndex(3), &answer).unwrap();
+    let points = [2, 4].map(|index| whole.point(LogIndex(index)).unwrap());
+    assert_eq!([fetched.before, fetched.end], points);
+    assert_eq!(fetched.entries, whole.slice(LogIndex(3), LogIndex(4), 1000));
+    let first = whole.slice(LogIndex(1), LogIndex(2), 1000);
+    assert_eq!(log.check(LogIndex(1), &first).unwrap().before, whole.base());
+
+    let answer_of = |terms_there: &[u64]| terms(terms_there).slice(LogIndex(2), LogIndex(4), 1000);
+    assert!(log.check(LogIndex(3), &answer_of(&[1, 1, 2, 3])).is_none(), "another term");
+    assert!(log.check(LogIndex(3), &answer_of(&[1, 2, 2, 2])).is_none(), "another predecessor");
+    let mut other = terms(&[1]);
+    command(&mut other, 1, b"other");
+    [2, 2].into_iter().for_each(|term| command(&mut other, term, &[7; 30]));
+    let other = other.slice(LogIndex(2), LogIndex(4), 1000);
+    assert!(log.check(LogIndex(3), &other).is_none(), "another history up to the window");
+    let mut bytes = answer.bytes().to_vec();
+    *bytes.last_mut().unwrap() ^= 1;
+    let damaged = Entries::decode(LogIndex(2), 3, bytes.into()).unwrap();
+    assert!(log.check(LogIndex(3), &damaged).is_none(), "a changed byte");
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Append { raises: bool, bytes: usize },
     Extend { entries: usize, bytes: usize },
     Truncate { back: u64 },
     Slice { back: u64, max_bytes: usize },
+    Evict { max_bytes: usize, lag: u64 },
     Trim,
 }
 
@@ -217,6 +277,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (1..50usize, 0..4000usize).prop_map(|(entries, bytes)| Step::Extend { entries, bytes }),
         1 => (0..80u64).prop_map(|back| Step::Truncate { back }),
         4 => (0..60u64, 0..9000usize).prop_map(|(back, max_bytes)| Step::Slice { back, max_bytes }),
+        2 => (0..20_000usize, 0..40u64).prop_map(|(max_bytes, lag)| Step::Evict { max_bytes, lag }),
         1 => Just(Step::Trim),
     ];
     proptest::collection::vec(step, 1..120)
@@ -247,14 +308,21 @@ fn perform(log: &mut Log, model: &mut Vec<(EntryId, Vec<u8>)>, step: Step, fill:
             }
         }
         Step::Truncate { back } => {
-            let keep = (model.len() as u64).saturating_sub(back);
+            let keep = (model.len() as u64).saturating_sub(back).max(log.start().0);
             log.truncate(LogIndex(keep + 1));
             model.truncate(keep as usize);
         }
         Step::Slice { back, max_bytes } => {
-            let from = (model.len() as u64).saturating_sub(back).max(1);
+            let from = (model.len() as u64).saturating_sub(back).max(log.start().0 + 1);
             let found = all_from(log, from, max_bytes);
             assert_eq!(found, model[(from as usize - 1).min(model.len())..]);
+        }
+        Step::Evict { max_bytes, lag } => {
+            let durable = (model.len() as u64).saturating_sub(lag);
+            let before = log.start();
+            log.evict(max_bytes, LogIndex(durable));
+            assert!(log.start() == before || log.start().0 <= durable);
+            assert!(lag > 0 || log.capacity() <= max_bytes);
         }
         Step::Trim => log.trim(),
     }
@@ -274,12 +342,19 @@ proptest! {
                 prop_assert_eq!(log.last().id, *id);
             }
         }
+        let start = log.start();
+        prop_assert_eq!(log.point(start).unwrap().id.index, start);
         for (id, payload) in &model {
-            let entry = log.entry(id.index).unwrap();
+            prop_assert_eq!(log.term(id.index), Some(id.term));
+            let Some(entry) = log.entry(id.index) else {
+                prop_assert!(id.index <= start);
+                continue;
+            };
+            prop_assert!(id.index > start);
             prop_assert_eq!(entry.id, *id);
             prop_assert_eq!(entry.payload, &payload[..]);
-            prop_assert_eq!(log.term(id.index), Some(id.term));
         }
-        prop_assert_eq!(all_from(&mut log, 1, 5000), model);
+        let rest = all_from(&mut log, start.0 + 1, 5000);
+        prop_assert_eq!(&rest[..], &model[start.0 as usize..]);
     }
 }

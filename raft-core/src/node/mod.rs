@@ -134,7 +134,11 @@ impl Node {
         }
         let shared = &mut self.shared;
         shared.reads.on_tick(now);
-        shared.log_reads.on_tick(now);
+        if shared.log_reads.on_tick(now)
+            && let Role::Leader(leader) = &mut self.role
+        {
+            leader.wake();
+        }
         let transition = match &mut self.role {
             Role::Follower(follower) => follower.on_tick(shared, now),
             Role::Candidate(candidate) => candidate.on_tick(shared, now),

@@ -18,7 +18,7 @@ A `Node` and a `Stored` may be used from any thread; calls on one object run one
 Outputs are immutable and depend on nothing.
 """
 
-from raftcore._raftcore import Node, Stored, __version__
+from raftcore._raftcore import Node, Stored, __version__, record_entries
 from raftcore.errors import (
     Busy,
     ChangeInProgress,
@@ -58,6 +58,7 @@ from raftcore.outputs import (
     ProposalsUnknown,
     ReadFailed,
     ReadFailure,
+    ReadLog,
     ReadReady,
     Send,
     StepDownReason,
@@ -108,6 +109,7 @@ __all__ = [
     "ReadConsistency",
     "ReadFailed",
     "ReadFailure",
+    "ReadLog",
     "ReadReady",
     "Refused",
     "RejectedMessage",
@@ -126,4 +128,5 @@ __all__ = [
     "Unsupported",
     "WriteId",
     "__version__",
+    "record_entries",
 ]

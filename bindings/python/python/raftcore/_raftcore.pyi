@@ -5,15 +5,28 @@ from typing import Any, Self, final
 
 from typing_extensions import Buffer
 
-from raftcore.outputs import Output
+from raftcore.outputs import Output, ReadLog
 from raftcore.values import Config, EntryId, Member, Membership, Role, WriteId
 
-__all__ = ["Node", "Stored", "__version__", "default_config", "panic_behind_the_guard"]
+__all__ = [
+    "Node",
+    "Stored",
+    "__version__",
+    "default_config",
+    "panic_behind_the_guard",
+    "record_entries",
+]
 
 __version__: str
 
 def default_config() -> dict[str, Any]:
     """The defaults of the core, by the names of `raftcore.Config`."""
+
+def record_entries(data: Buffer) -> tuple[int, int, int]:
+    """Which entries the record at the front of `data` holds, first and last, and how long it is.
+
+    For a host that must find the records of a `ReadLog` again. Without entries both indexes are 0.
+    """
 
 def panic_behind_the_guard() -> None:
     """Panics behind the guard, to show what a bug in the library comes to."""
@@ -112,6 +125,14 @@ class Node:
 
     def applied(self, index: int) -> None:
         """The state machine has applied everything up to `index`. Cumulative."""
+
+    def log_read(self, request: ReadLog, records: Sequence[Buffer]) -> None:
+        """Answers a `ReadLog` out of stored records, in the order in which they were written.
+
+        Those that hold the entries asked for; others do no harm. Without records, or if they do not
+        hold what is needed, the node asks again a heartbeat later. Late and repeated answers are
+        harmless. Records that are not what the node wrote halt it.
+        """
 
     def snapshot_taken(self, index: int) -> None:
         """A snapshot of the state machine at `index` was taken and its bytes are durable."""

@@ -43,6 +43,23 @@ class Apply:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadLog:
+    """Read durable entries that are no longer kept in memory; answer with `Node.log_read`.
+
+    A shorter answer is legal, but only one of two entries or more is of use.
+    """
+
+    incarnation: int
+    sequence: int
+    first: int
+    """The first entry wanted."""
+    last: int
+    """The last one."""
+    max_bytes: int
+    """About this many bytes after the first entry will do."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadReady:
     """The state machine may be read now for the read of this id."""
 
@@ -87,6 +104,7 @@ class HaltReason(StrEnum):
     STORAGE_FAILED = "storage-failed"
     OUT_OF_RANGE = "out-of-range"
     DIVERGED = "diverged"
+    LOG_DAMAGED = "log-damaged"
     OTHER = "other"
 
 
@@ -166,6 +184,7 @@ Output = (
     Send
     | Persist
     | Apply
+    | ReadLog
     | ReadReady
     | ReadFailed
     | ProposalsLost
