@@ -1,6 +1,6 @@
 //! What an attacker makes that knows the formats: checksums that fit, entries that follow each other.
 
-use raftcore::{Entries, EntryId, EntryRef, GroupId, LogIndex, Membership};
+use raftcore::{Entries, EntryId, GroupId, Membership};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Bytes of a frame before its head; the last four are the length of the head.
@@ -83,16 +83,6 @@ fn encode_entry(bytes: &mut Vec<u8>, term: u64, kind: u8, checksum: u32, payload
     let header = (term, kind, payload.len() as u32, checksum.to_le_bytes());
     bytes.extend(postcard::to_allocvec(&header).unwrap_or_default());
     bytes.extend_from_slice(payload);
-}
-
-/// Entries as a store gives them back.
-pub(crate) fn run<'a>(first: LogIndex, entries: impl Iterator<Item = EntryRef<'a>>) -> Entries {
-    let (mut bytes, mut count) = (Vec::new(), 0);
-    for entry in entries {
-        encode_entry(&mut bytes, entry.id.term.0, entry.kind as u8, entry.checksum, entry.payload);
-        count += 1;
-    }
-    Entries::decode(first, count, bytes.into()).expect("stored entries are a run")
 }
 
 /// A member of a forged membership: id, voter, to be promoted, context.

@@ -30,7 +30,7 @@ impl Cluster {
         let group = if dice.once_in(64) { raftcore::GroupId(dice.word()) } else { GROUP };
         let from = match dice.below(8) {
             0 => NodeId(dice.number(node.identity().node.0)),
-            1..=4 => node.leader().unwrap_or(NodeId(1)),
+            1..=4 => node.leader().filter(|&id| id != node.identity().node).unwrap_or(NodeId(1)),
             _ => NodeId(1 + dice.below(self.hosts.len()) as u64),
         };
         let to = if dice.once_in(64) { NodeId(dice.word()) } else { node.identity().node };

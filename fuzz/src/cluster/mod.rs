@@ -50,6 +50,8 @@ struct Cluster {
     hosts: Vec<Host>,
     under_way: VecDeque<Message>,
     earlier: VecDeque<Message>,
+    /// What this one sends or is sent gets lost.
+    cut_off: Option<usize>,
     law: Law,
     faults: Faults,
     /// Every failed input is shown to have changed nothing; slow.
@@ -102,7 +104,7 @@ impl Cluster {
                 self.report_applied(at);
             }
             Output::Restore(meta) => {
-                host.restore(&meta);
+                host.restore(&meta, !self.law.broken);
                 self.law.restores(&meta, host.machine);
                 self.report_applied(at);
             }
@@ -143,7 +145,9 @@ impl Cluster {
             self.earlier.pop_front();
         }
         self.earlier.push_back(message.clone());
+        let from = (message.from().0 as usize).wrapping_sub(1);
         if at < self.hosts.len()
+            && !self.cut_off.is_some_and(|cut_off| [at, from].contains(&cut_off))
             && let Answer::Rejected(error) = self.give(at, Input::Receive(message))
         {
             self.law.rejects(&error);

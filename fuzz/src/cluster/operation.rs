@@ -23,7 +23,8 @@ impl Cluster {
             58..=67 => self.persist(at, 1 + dice.below(2)),
             68..=71 => drop(self.hosts[at].store()),
             72..=97 => self.deliver_one(dice),
-            98..=103 => self.lose(dice),
+            98..=100 => self.lose(dice),
+            101..=103 => self.cut_off = if self.cut_off.is_some() { None } else { Some(at) },
             104..=117 => self.time_out(at),
             118..=125 => self.pass_time(dice),
             126..=145 => self.propose(at, dice),
@@ -101,7 +102,7 @@ impl Cluster {
     fn change_membership(&mut self, at: usize, dice: &mut Dice<'_>) {
         let node = &self.hosts[at].node;
         let (current, index) = (node.membership(), node.membership_index());
-        let id = NodeId(1 + dice.below(6) as u64);
+        let id = NodeId(1 + dice.below(self.hosts.len() + 1) as u64);
         let change = match dice.below(8) {
             0 => MembershipChange::add(index, current, Member::voter(id)),
             1 => MembershipChange::add(index, current, Member::learner(id)),
@@ -151,7 +152,7 @@ impl Cluster {
             let request = host.log_requests.swap_remove(which);
             let entries = match how {
                 0 => Err(Unavailable),
-                1 => host.read_log(&request, 1),
+                1 => host.read_log(&request, 2),
                 _ => host.read_log(&request, u64::MAX),
             };
             self.give(at, Input::LogRead { request: request.id, entries });

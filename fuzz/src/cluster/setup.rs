@@ -1,6 +1,8 @@
 //! How an execution begins: how many nodes, with which limits, how far they have come.
 
-use raftcore::{Config, GroupId, Identity, MAX_PRIORITY, Member, Membership, Node, NodeId};
+use raftcore::{
+    Config, GroupId, Identity, Input, LogIndex, MAX_PRIORITY, Member, Membership, Node, NodeId,
+};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -40,6 +42,7 @@ impl Cluster {
             hosts: (1..=voters + learners + outsiders).map(host).collect(),
             under_way: VecDeque::new(),
             earlier: VecDeque::new(),
+            cut_off: None,
             law: Law::default(),
             faults,
             strict: flags & 0b1_1110 == 0,
@@ -59,20 +62,31 @@ impl Cluster {
 
     /// The first node takes commands that nobody hears of.
     fn propose_and_forget(&mut self) {
-        self.give(0, raftcore::Input::Propose(vec![9; 9].into()));
+        self.give(0, Input::Propose(vec![9; 9].into()));
         self.work(0);
         self.under_way.clear();
-        self.give(0, raftcore::Input::Propose(vec![9; 9].into()));
+        self.give(0, Input::Propose(vec![9; 9].into()));
     }
 
-    /// The first node leads, and some commands are committed.
-    fn begin(&mut self, commands: u8) {
+    /// The first node leads; then a command is committed; then one more that the last node lacks,
+    /// and a snapshot is taken of it.
+    fn begin(&mut self, stages: u8) {
         (0..self.hosts.len()).for_each(|at| self.tick(at, 1));
-        self.give(0, raftcore::Input::Campaign);
+        self.give(0, Input::Campaign);
         self.settle();
-        for command in 1..commands {
-            self.give(0, raftcore::Input::Propose(vec![command; 4].into()));
+        for stage in 2..=stages {
+            if stage == 3 {
+                self.cut_off = Some(self.hosts.len() - 1);
+            }
+            self.give(0, Input::Propose(vec![stage; 4].into()));
             self.settle();
+        }
+        if stages == 3 {
+            let machine = self.hosts[0].machine;
+            self.hosts[0].keep_snapshot(machine.applied, machine);
+            self.give(0, Input::SnapshotTaken(LogIndex(machine.applied)));
+            self.settle();
+            self.cut_off = None;
         }
     }
 }
@@ -94,6 +108,7 @@ fn config(dice: &mut Dice<'_>) -> Config {
         pre_vote: kind & 1 == 0,
         check_quorum: kind & 2 == 0,
         lease_drift_ticks: (kind & 4 != 0).then_some(1),
+        max_retained_bytes: if kind & 32 == 0 { 0 } else { 4096 },
         ..usual
     };
     if kind & 0b1_1000 == 0 {
