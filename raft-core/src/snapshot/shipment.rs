@@ -120,9 +120,7 @@ impl Shipment {
     /// Takes a reply to a piece of this snapshot. Says whether all has to be sent again.
     pub(crate) fn on_reply(&mut self, reply: SnapshotReply, now: Tick, patience: u64) -> bool {
         let SnapshotReply { received, again, .. } = reply;
-        if received > self.meta.length {
-            // Nobody can have more than there is.
-        } else if again {
+        if again {
             // Each piece after a gap says so: once is enough.
             let repeated = self.resumed == Some(received) && now.since(self.since) < patience;
             if received < self.next && !repeated {
