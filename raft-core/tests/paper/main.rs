@@ -1,19 +1,22 @@
 //! The rules of the Raft paper and of Ongaro's thesis, one test each.
 //!
 //! Sections without another name are those of the paper ("In search of an understandable consensus
-//! algorithm", extended version). Membership changes, snapshots, reads and transfers are not here
-//! yet: this version does not do them.
+//! algorithm", extended version).
 #[path = "../support/mod.rs"]
 mod support;
 
 mod clients;
 mod crashes;
 mod elections;
+mod membership;
+mod reads;
 mod replication;
 mod safety;
+mod snapshots;
 mod terms;
 mod thesis;
 mod timing;
+mod transfer;
 mod votes;
 
 use raftcore::{
