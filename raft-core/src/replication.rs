@@ -335,10 +335,9 @@ impl Peer {
 
     /// Whether a reply confirms more of the snapshot under way than there is.
     pub(crate) fn confirms_too_much(&self, reply: SnapshotReply) -> bool {
-        let of_this = |shipment: &&Box<Shipment>| shipment.meta().id == reply.snapshot;
-        let under_way = self.shipment.as_ref().filter(of_this);
-        let under_way = under_way.filter(|_| self.is_current(reply.session));
-        under_way.is_some_and(|shipment| reply.received > shipment.meta().length)
+        let Some(shipment) = self.shipment.as_deref() else { return false };
+        let of_this = self.is_current(reply.session) && shipment.meta().id == reply.snapshot;
+        of_this && reply.received > shipment.meta().length
     }
 
     /// Takes a reply to a piece of a snapshot. Says whether it was awaited.
