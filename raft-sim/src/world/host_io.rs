@@ -446,10 +446,12 @@ impl World {
         let config = &self.plan.configs[host];
         self.digest.mix(status.window_bytes as u64);
         let one = self.plan.payload_max as usize + 160;
+        // The last command, a joint membership, and the one that ends it: these are never refused.
+        let uncommitted = config.max_uncommitted_bytes + 3 * one;
         let window = config.window_bytes + status.undurable_bytes * 5 / 4 + BLOCKS_MAX;
         let bounds = [
             ("writes in flight", status.writes_in_flight, config.max_writes_in_flight),
-            ("uncommitted bytes", status.uncommitted_bytes, config.max_uncommitted_bytes + one),
+            ("uncommitted bytes", status.uncommitted_bytes, uncommitted),
             ("window bytes", status.window_bytes, window),
         ];
         let peers = status.peers.iter().flat_map(|peer| {
