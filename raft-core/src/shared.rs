@@ -267,6 +267,7 @@ impl Shared {
         if point.id.index > self.log.base().id.index {
             self.log.discard_through(point);
             self.memberships.discarded(point.id.index);
+            self.log_reads.discarded(point.id.index);
             self.durability.rare().discard_through = Some(point.id.index);
         }
         if let Some(id) = self.snapshots.release(self.applied, shipped) {

@@ -213,11 +213,11 @@ fn a_failed_sync_halts_the_node_for_good() {
     node.storage_failed();
     node.storage_failed();
     let reason = HaltReason::StorageFailed;
-    assert_eq!(drain(node), [Output::Halted(reason.clone())]);
-    assert_eq!(node.persisted(write), Err(Misuse::Halted { reason: reason.clone() }));
-    assert_eq!(node.applied(LogIndex(1)), Err(Misuse::Halted { reason: reason.clone() }));
-    assert_eq!(node.propose(b"y"), Err(Refused::Halted { reason: reason.clone() }));
-    assert_eq!(node.campaign(), Err(Refused::Halted { reason: reason.clone() }));
+    assert_eq!(drain(node), [Output::Halted(reason)]);
+    assert_eq!(node.persisted(write), Err(Misuse::Halted { reason }));
+    assert_eq!(node.applied(LogIndex(1)), Err(Misuse::Halted { reason }));
+    assert_eq!(node.propose(b"y"), Err(Refused::Halted { reason }));
+    assert_eq!(node.campaign(), Err(Refused::Halted { reason }));
     node.tick(Tick(10_000));
     assert_eq!((node.deadline(), node.has_output(), node.poll_output()), (None, false, None));
     assert!(node.status().halted);

@@ -505,12 +505,12 @@ impl Node {
     }
 
     fn refuse_if_halted(&self) -> Result<(), Refused> {
-        let reason = self.halted.clone();
+        let reason = self.halted;
         reason.map_or(Ok(()), |reason| Err(Refused::Halted { reason }))
     }
 
     fn misuse_if_halted(&self) -> Result<(), Misuse> {
-        let reason = self.halted.clone();
+        let reason = self.halted;
         reason.map_or(Ok(()), |reason| Err(Misuse::Halted { reason }))
     }
 }

@@ -44,7 +44,7 @@ impl Node {
     /// Rejects what no honest peer sends, whatever the state here.
     fn admit(&self, message: &Message) -> Result<(), RejectedMessage> {
         if let Some(reason) = &self.halted {
-            return Err(RejectedMessage::Halted { reason: reason.clone() });
+            return Err(RejectedMessage::Halted { reason: *reason });
         }
         let Message { group, from, to, term, .. } = *message;
         let identity = self.shared.identity;
