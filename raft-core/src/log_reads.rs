@@ -165,9 +165,6 @@ impl LogReads {
             let same = id.incarnation == incarnation && read.sequence == id.sequence;
             same && matches!(read.state, State::Asked)
         };
-        // What was discarded meanwhile is asked for again, if it still can be.
-        let base = log.base().id.index;
-        self.open.retain(|read| !asked(read) || read.first > base);
         let Some(at) = self.open.iter().position(asked) else { return Ok(Outcome::Dropped) };
         let Some(read) = self.open.get_mut(at) else { return Ok(Outcome::Dropped) };
         let entries = answer.unwrap_or_default();
@@ -225,6 +222,11 @@ impl LogReads {
     /// The log lost `from` and everything after: answers that name it are of no use any more.
     pub(crate) fn truncated(&mut self, from: LogIndex) {
         self.open.retain(|read| read.last < from);
+    }
+
+    /// The log begins after `base` now: nobody needs what it lost.
+    pub(crate) fn discarded(&mut self, base: LogIndex) {
+        self.open.retain(|read| read.first > base);
     }
 
     /// This node does not lead, or serves this peer no longer.

@@ -26,13 +26,7 @@ impl World {
             let detail = format!("asks for {asked:?}, but {durable} is the last on its disk");
             return broken(Property::ContractKept, host, detail);
         };
-        // Nothing but the beginning of the log is asked for without the entry before it.
-        let begins = |driver: &Driver| {
-            asked.first.0 < 2 || driver.node.term_at(LogIndex(asked.first.0 - 2)).is_none()
-        };
-        let alone =
-            asked.first >= asked.last && !self.hosts[host].driver.as_ref().is_some_and(begins);
-        if alone || asked.last.0 > durable {
+        if asked.first > asked.last || asked.last.0 > durable {
             let detail = format!("asks for {asked:?}, {durable} is durable");
             return broken(Property::ContractKept, host, detail);
         }
