@@ -43,12 +43,21 @@ pub enum PutBack {
     OvertakenAnswerCounts,
     ShortAnswerCountsAsWhole,
     ReadErrorSentAsAppend,
+    DiscardBeyondSnapshot,
+    SnapshotNamedBeforeWhole,
+    ResumedWithoutBeginning,
+    OlderSnapshotInstalled,
+    SnapshotDropsSuffix,
+    DiscardForgetsMembership,
+    LostPieceNeverSentAgain,
+    ReleasedWhileShipped,
+    TornResetIgnored,
 }
 
 #[cfg(feature = "put-back")]
 impl PutBack {
     /// All of them.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 43] = [
         Self::CommitOfEarlierTerms,
         Self::VoteBeforeDurable,
         Self::VoteForgottenOnRestart,
@@ -83,6 +92,15 @@ impl PutBack {
         Self::OvertakenAnswerCounts,
         Self::ShortAnswerCountsAsWhole,
         Self::ReadErrorSentAsAppend,
+        Self::DiscardBeyondSnapshot,
+        Self::SnapshotNamedBeforeWhole,
+        Self::ResumedWithoutBeginning,
+        Self::OlderSnapshotInstalled,
+        Self::SnapshotDropsSuffix,
+        Self::DiscardForgetsMembership,
+        Self::LostPieceNeverSentAgain,
+        Self::ReleasedWhileShipped,
+        Self::TornResetIgnored,
     ];
 
     /// Puts this bug back in the whole process, or takes all out again.

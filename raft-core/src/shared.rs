@@ -255,7 +255,10 @@ impl Shared {
     /// Lets go of what the newest snapshot contains: of entries that no peer is known to `need`, or
     /// that take too much room, and of older snapshots, unless one is being `shipped`.
     pub(crate) fn discard(&mut self, need: LogIndex, shipped: bool) {
-        let snapshot = self.snapshots.newest().point();
+        let mut snapshot = self.snapshots.newest().point();
+        if put_back!(DiscardBeyondSnapshot) {
+            snapshot = self.log.point_at_or_before(self.applied);
+        }
         let retained = self.log.retained(self.config.max_retained_bytes, snapshot);
         let all = need >= snapshot.id.index;
         let needed = if all { snapshot } else { self.log.point_at_or_before(need) };

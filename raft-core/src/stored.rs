@@ -64,6 +64,7 @@ impl Base {
         let here = self.log.point(point.id.index);
         self.log.term(point.id.index) == Some(point.id.term)
             && here.is_none_or(|here| here.checksum == point.checksum)
+            || put_back!(TornResetIgnored)
     }
 
     /// The log begins anew after the snapshot.

@@ -86,6 +86,8 @@ pub(crate) struct Weather {
     pub(crate) disliked: Option<(MessageKind, u32)>,
     /// Chance that a node which runs or wins stops at one of its next outputs.
     pub(crate) crash_at_election: u32,
+    /// Chance that a node stops while it writes what replaces other things.
+    pub(crate) crash_at_write: u32,
     /// Chance that a new leader hears messages of earlier terms.
     pub(crate) stale_greetings: u32,
     /// Chance that a new leader is asked at once for reads and another membership.
@@ -124,6 +126,7 @@ impl Weather {
             trouble_max: UNITS_PER_TICK,
             disliked: None,
             crash_at_election: 0,
+            crash_at_write: 0,
             stale_greetings: 0,
             eager: 0,
             odd: 0,
@@ -141,6 +144,7 @@ impl Weather {
         let delay = some(450, &[20, 100, 300]);
         let dislike = some(350, &[200, 600, 900]);
         let crash_at_election = some(500, &[30, 150]);
+        let crash_at_write = some(500, &[5, 50, 300]);
         let stale_greetings = some(700, &[200, 800]);
         let eager = some(600, &[200, 900]);
         let actions = [
@@ -184,6 +188,7 @@ impl Weather {
             trouble_max: UNITS_PER_TICK * rng.pick(&[5, election_max, 3 * election_max]),
             disliked: (dislike > 0 && !mild).then(|| (rng.pick(&DISLIKED), dislike)),
             crash_at_election,
+            crash_at_write,
             stale_greetings,
             eager,
             odd: if mild { 100 } else { rng.pick(&[100, 300, 600]) },

@@ -60,7 +60,9 @@ impl Memberships {
     /// The log lost everything up to `through`, which is committed: nothing there rolls back.
     pub(crate) fn discarded(&mut self, through: LogIndex) {
         let count = self.changes.partition_point(|&(set, _)| set <= through);
-        if let Some(base) = self.changes.drain(..count).next_back() {
+        if let Some(base) = self.changes.drain(..count).next_back()
+            && !put_back!(DiscardForgetsMembership)
+        {
             self.base = base;
         }
     }

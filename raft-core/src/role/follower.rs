@@ -491,8 +491,11 @@ impl Follower {
 
 /// Whether the log contains the last entry of a snapshot, and so all of it.
 fn holds(shared: &Shared, end: EntryId) -> bool {
-    let here = shared.log.term(end.index) == Some(end.term) || end.index <= shared.commit;
-    here && !shared.is_joining()
+    if put_back!(OlderSnapshotInstalled) {
+        return shared.log.last().id == end;
+    }
+    let here = shared.log.term(end.index) == Some(end.term) && !put_back!(SnapshotDropsSuffix);
+    (here || end.index <= shared.commit) && !shared.is_joining()
 }
 
 /// The limit counts only what is not durable; with nothing under way an append is always taken.

@@ -66,6 +66,9 @@ impl Incoming {
 
     pub(super) fn accept(&mut self, piece: &SnapshotPiece, max_queued: usize) -> Outcome {
         let SnapshotPiece { meta, chunk, .. } = piece;
+        if put_back!(ResumedWithoutBeginning) && self.meta.is_none() {
+            self.accepted = chunk.offset;
+        }
         if chunk.offset > self.accepted {
             return Outcome::Gap { received: self.accepted };
         }
@@ -110,7 +113,8 @@ impl Incoming {
 
     /// The snapshot, once all its bytes survive a crash.
     pub(crate) fn whole(&self) -> Option<&SnapshotMeta> {
-        self.meta.as_ref().filter(|_| self.whole && self.pending == 0)
+        let written = self.pending == 0 || put_back!(SnapshotNamedBeforeWhole);
+        self.meta.as_ref().filter(|_| self.whole && written)
     }
 }
 

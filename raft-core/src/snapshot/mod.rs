@@ -90,7 +90,7 @@ impl Snapshots {
         let same =
             |incoming: &Incoming| incoming.is_of(piece.meta.id) || put_back!(PiecesOfTwoSnapshots);
         if !self.incoming.as_deref().is_some_and(same) {
-            if piece.chunk.offset > 0 {
+            if piece.chunk.offset > 0 && !put_back!(ResumedWithoutBeginning) {
                 return Outcome::Gap { received: 0 };
             }
             self.transfers = self.transfers.saturating_add(1);
@@ -146,6 +146,7 @@ impl Snapshots {
 
     /// What may be deleted of older snapshots: nothing while one is restored, or shipped.
     pub(crate) fn release(&mut self, applied: LogIndex, shipped: bool) -> Option<SnapshotId> {
+        let shipped = shipped && !put_back!(ReleasedWhileShipped);
         let free = self.restore.is_none() && applied >= self.restoring && !shipped;
         let due = self.release_due && free;
         due.then(|| {

@@ -147,7 +147,8 @@ impl Shipment {
     /// Nothing was heard for too long: what is not known to have arrived is sent again. Says whether
     /// that is all of it.
     pub(crate) fn on_tick(&mut self, now: Tick, patience: u64) -> bool {
-        let waiting = self.sent || self.bytes_in_flight() > 0;
+        let waiting =
+            (self.sent || self.bytes_in_flight() > 0) && !put_back!(LostPieceNeverSentAgain);
         let again = waiting && now.since(self.since) >= patience;
         if again {
             let all = self.sent && self.acked == self.next;

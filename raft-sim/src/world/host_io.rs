@@ -238,6 +238,9 @@ impl World {
             let detail = format!("{in_flight} writes in flight, {allowed} are allowed");
             return broken(Property::BoundedResources, host, detail);
         }
+        let matters = write.reset_log_to.is_some()
+            || write.truncate_from.is_some()
+            || write.snapshot.is_some();
         let takes = self.rng.between(1, state.habits.sync_max);
         if takes > UNITS_PER_TICK {
             self.counts[FaultKind::SlowDisk] += 1;
@@ -246,6 +249,10 @@ impl World {
         let (life, sequence, at) = (state.life, write.id.sequence, state.disk.busy_until);
         self.digest.mix(state.disk.issue(write));
         self.queue.push(at, Event::Sync { host: host as u8, life, sequence });
+        if matters && self.rng.chance(self.weather.crash_at_write) && self.affordable(host) {
+            let at = self.now + self.rng.between(1, takes);
+            self.queue.push(at, Event::Crash { host: host as u8, life });
+        }
         Ok(())
     }
 

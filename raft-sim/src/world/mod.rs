@@ -258,6 +258,10 @@ impl World {
                 let valid = self.lives(host, life) && self.awake(host, event);
                 if valid { self.answer_chunk(host, sequence) } else { Ok(()) }
             }
+            Event::Crash { host, life } => {
+                let host = host as usize;
+                if self.lives(host, life) { self.crash(host) } else { Ok(()) }
+            }
             Event::Restart { host, life } => {
                 let host = host as usize;
                 let down = self.hosts[host].driver.is_none() && self.hosts[host].life == life;

@@ -122,7 +122,7 @@ impl World {
     }
 
     /// Whether the cluster keeps a quorum without the host; now and then it need not.
-    fn affordable(&mut self, host: usize) -> bool {
+    pub(super) fn affordable(&mut self, host: usize) -> bool {
         let newest = self.hosts.iter().enumerate().max_by_key(|(_, host)| host.view.membership);
         let membership = self.checks.membership(newest.map_or(host, |(newest, _)| newest));
         let up = |at: usize| at != host && self.hosts[at].driver.is_some();
