@@ -6,6 +6,7 @@ use std::sync::Arc;
 use raftcore::{Config, MAX_PRIORITY, Membership};
 use thiserror::Error;
 
+use crate::host::Standing;
 use crate::rng::Rng;
 
 /// Sizes of cluster that can be simulated.
@@ -60,6 +61,10 @@ pub(crate) struct Plan {
     pub(crate) leases: bool,
     /// Whether the membership changes.
     pub(crate) changes: bool,
+    /// Whether disks are damaged or lost.
+    pub(crate) damages: bool,
+    /// How many hosts, the last ones, wait to take the place of others.
+    pub(crate) spares: usize,
     /// One configuration per node.
     pub(crate) configs: Vec<Arc<Config>>,
     /// Whether messages and writes go through bytes.
@@ -96,7 +101,10 @@ impl Plan {
         common.pre_vote |= changes;
         let mixed = !leases && !changes && rng.chance(200);
         let priorities = rng.chance(250);
+        let damages = changes && rng.chance(500);
         let outsiders = if changes { rng.below(OUTSIDERS_MAX as u64 + 1) as usize } else { 0 };
+        let outsiders = outsiders.max(usize::from(damages));
+        let spares = if damages { rng.between(1, outsiders as u64) as usize } else { 0 };
         let configs = (0..nodes + outsiders)
             .map(|_| {
                 let mut config = common.clone();
@@ -116,6 +124,8 @@ impl Plan {
             membership,
             leases,
             changes,
+            damages,
+            spares,
             configs,
             codec: rng.chance(750),
             refolds: rng.chance(125),
@@ -124,6 +134,13 @@ impl Plan {
             payload_max: rng.pick(&[16, 64, 200]),
             keys: rng.pick(&[1, 3, 16]),
         })
+    }
+}
+
+impl Plan {
+    pub(crate) fn standing(&self, host: usize) -> Standing {
+        let spare = host + self.spares >= self.configs.len();
+        if spare { Standing::Spare } else { Standing::Present }
     }
 }
 

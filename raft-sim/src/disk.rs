@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use raftcore::{Entries, LogRequest, Stored, StoredError, Unavailable, Write};
 
+use crate::config::Plan;
 use crate::faults::{FaultCounts, FaultKind};
 use crate::property::{Checked, Property, broken};
 use crate::rng::Rng;
@@ -61,7 +62,8 @@ pub(crate) struct Disk {
 
 impl Disk {
     /// An empty disk; `codec` keeps records instead of values, `record` keeps them for good.
-    pub(crate) fn new(host: usize, codec: bool, refolds: bool, record: bool) -> Self {
+    pub(crate) fn new(host: usize, plan: &Plan, record: bool) -> Self {
+        let Plan { codec, refolds, damages, .. } = *plan;
         Self {
             host,
             codec,
@@ -70,7 +72,7 @@ impl Disk {
             durable: Stored::empty(),
             shelf: Shelf::default(),
             pending: VecDeque::new(),
-            journal: (refolds || record).then(Vec::new),
+            journal: (refolds || record || damages).then(Vec::new),
             busy_until: 0,
             fails: false,
         }
@@ -178,6 +180,26 @@ impl Disk {
             return Ok((self.same(self.fold(checkpoint)?)?, records));
         }
         Ok((self.durable.clone(), self.records()))
+    }
+
+    /// Records to be damaged: all there ever were, or the few that say the same.
+    pub(crate) fn records_to_damage(&self, rng: &mut Rng) -> Vec<Bytes> {
+        match &self.journal {
+            Some(journal) if rng.chance(700) => journal.clone(),
+            _ => {
+                let checkpoint = self.durable.checkpoint().unwrap_or_default();
+                checkpoint.iter().map(|write| write.encode().into()).collect()
+            }
+        }
+    }
+
+    /// Whether a fold is worth as much as what was made durable.
+    pub(crate) fn says_the_same(&self, stored: &Stored) -> bool {
+        let said = |stored: &Stored| {
+            let snapshot = stored.snapshot().map(|meta| meta.id);
+            (stored.identity(), stored.hard_state(), stored.last(), snapshot)
+        };
+        said(stored) == said(&self.durable)
     }
 
     fn records(&self) -> Vec<Bytes> {

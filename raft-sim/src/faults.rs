@@ -108,6 +108,18 @@ fault_kinds! {
     LaggingMachine => "lagging machine",
     /// A snapshot passes proposals, and their node says so.
     UnknownProposals => "unknown proposals",
+    /// A bit of a stored record flips.
+    BitRot => "bit rot",
+    /// A part of a disk cannot be read.
+    UnreadableSector => "unreadable sector",
+    /// A write went to the place of another one.
+    MisdirectedWrite => "misdirected write",
+    /// A write that was acknowledged never arrived.
+    StaleWrite => "stale write",
+    /// A whole disk is gone.
+    LostDisk => "lost disk",
+    /// A node under a new id takes the place of one whose disk is damaged or lost.
+    ReplacedNode => "replaced node",
     /// A node waits for a group to add it.
     Join => "join",
     /// A client waits no longer for the outcome of its write.
@@ -178,6 +190,12 @@ impl FaultKind {
                 | Self::ChangeWhileCut
                 | Self::CrashInJoint
                 | Self::RemovedLeader
+                | Self::BitRot
+                | Self::UnreadableSector
+                | Self::MisdirectedWrite
+                | Self::StaleWrite
+                | Self::LostDisk
+                | Self::ReplacedNode
                 | Self::LateChunk
                 | Self::ShortChunk
                 | Self::FailedChunk

@@ -214,6 +214,7 @@ impl Clock {
 /// One host.
 pub(crate) struct Host {
     pub(crate) driver: Option<Driver>,
+    pub(crate) standing: Standing,
     pub(crate) view: View,
     /// Counts starts and stops, so that events of an earlier life are recognised.
     pub(crate) life: u32,
@@ -244,7 +245,25 @@ pub(crate) struct Host {
     pub(crate) answered: u64,
 }
 
+/// Whether a host is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// From the beginning.
+    Present,
+    /// Not yet: it may take the place of another one.
+    Spare,
+    /// It took the place of another one.
+    Used,
+    /// Not any more: its disk is lost.
+    Lost,
+}
+
 impl Host {
+    /// Whether it has a node, be it down.
+    pub(crate) fn exists(&self) -> bool {
+        matches!(self.standing, Standing::Present | Standing::Used)
+    }
+
     pub(crate) fn leads(&self) -> bool {
         self.driver.is_some() && self.view.leads()
     }

@@ -24,6 +24,7 @@
 mod campaign;
 mod check;
 mod config;
+mod damage;
 mod disk;
 mod faults;
 mod host;

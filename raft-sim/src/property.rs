@@ -50,6 +50,8 @@ pub enum Property {
     SnapshotCoversDiscard,
     /// A snapshot that a node names, ships or restores is on its disk, and whole.
     SnapshotIsWhole,
+    /// A disk that does not hold what was made durable cannot be read.
+    DamageIsNoticed,
     /// What a client was told is so, for ever.
     ClientPromise,
     /// A read shows all that was acknowledged before it was asked (thesis 6.4).
@@ -103,6 +105,7 @@ impl Property {
             Self::SnapshotEqualsReplay => "snapshot-equals-replay",
             Self::SnapshotCoversDiscard => "snapshot-covers-discard",
             Self::SnapshotIsWhole => "snapshot-is-whole",
+            Self::DamageIsNoticed => "damage-is-noticed",
             Self::ClientPromise => "client-promise",
             Self::FreshReads => "fresh-reads",
             Self::Linearizability => "linearizable",

@@ -29,6 +29,8 @@ pub(crate) enum Event {
     Taken { host: u8, life: u32, index: u64 },
     /// A disk answers a request for a piece of a snapshot.
     Chunk { host: u8, life: u32, sequence: u64 },
+    /// Operators replace nodes whose disks are lost.
+    Replace,
     /// A host stops at once.
     Crash { host: u8, life: u32 },
     /// A host starts its node from the disk.

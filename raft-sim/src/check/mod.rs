@@ -124,6 +124,11 @@ impl Checks {
         &self.images[host]
     }
 
+    /// The newest membership that some node knows to be committed.
+    pub(crate) fn newest_membership(&self) -> &Membership {
+        self.topologies.newest().unwrap_or(&self.memberships[0])
+    }
+
     /// The membership in force at a host.
     pub(crate) fn membership(&self, host: usize) -> &Membership {
         &self.memberships[host]

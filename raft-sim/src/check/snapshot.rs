@@ -26,6 +26,10 @@ impl Topologies {
         }
     }
 
+    pub(super) fn newest(&self) -> Option<&Membership> {
+        self.0.last_key_value().map(|(_, membership)| membership)
+    }
+
     /// The membership at an entry, and the index of the one that set it.
     fn at(&self, index: u64) -> Option<(u64, &Membership)> {
         self.0.range(..=index).next_back().map(|(&set, membership)| (set, membership))

@@ -378,6 +378,7 @@ impl World {
         for write in survivors {
             self.make_durable(host, write)?;
         }
+        self.spoil_disk(host)?;
         let down = self.rng.between(1, self.weather.down_max);
         let life = self.hosts[host].life;
         self.queue.push(self.now + down, Event::Restart { host: host as u8, life });

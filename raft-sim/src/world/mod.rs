@@ -1,5 +1,6 @@
 //! One run: a cluster, its disks, its network, its clients, and what happens to them.
 
+mod damage;
 mod host_io;
 mod log_reads;
 mod recover;
@@ -81,6 +82,7 @@ impl World {
         let hosts = (0..nodes)
             .map(|host| Host {
                 driver: None,
+                standing: plan.standing(host),
                 view: View {
                     role: RoleName::Follower,
                     term: 0,
@@ -90,7 +92,7 @@ impl World {
                     membership: (0, 0),
                 },
                 life: 0,
-                disk: Disk::new(host, plan.codec, plan.refolds, record),
+                disk: Disk::new(host, &plan, record),
                 clock: Clock::new(0, 0, 1000),
                 habits: Habits::calm(&mut rng),
                 paused_until: 0,
@@ -132,7 +134,9 @@ impl World {
     /// The whole run.
     pub(crate) fn run(&mut self) -> Checked<RunReport> {
         for host in 0..self.hosts.len() {
-            self.restart(host)?;
+            if self.hosts[host].exists() {
+                self.restart(host)?;
+            }
         }
         self.queue.push(UNITS_PER_TICK, Event::Client);
         if self.sim.faults {
@@ -258,13 +262,16 @@ impl World {
                 let valid = self.lives(host, life) && self.awake(host, event);
                 if valid { self.answer_chunk(host, sequence) } else { Ok(()) }
             }
+            Event::Replace => self.replace(),
+            Event::Crash { .. } if self.recovering => Ok(()),
             Event::Crash { host, life } => {
                 let host = host as usize;
                 if self.lives(host, life) { self.crash(host) } else { Ok(()) }
             }
             Event::Restart { host, life } => {
                 let host = host as usize;
-                let down = self.hosts[host].driver.is_none() && self.hosts[host].life == life;
+                let Host { driver, life: now, .. } = &self.hosts[host];
+                let down = driver.is_none() && *now == life && self.hosts[host].exists();
                 if down { self.restart(host) } else { Ok(()) }
             }
             Event::Wish { host, life, wish } => {

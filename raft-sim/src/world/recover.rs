@@ -7,7 +7,8 @@ use crate::property::Violation;
 use crate::trace::Members;
 use crate::weather::LATE_MAX;
 
-/// Longest recovery, in longest election timeouts; [`TICKS_PER_PIECE`] come on top.
+/// Longest recovery, in longest election timeouts, twice as many if disks were lost and their nodes
+/// must be replaced; [`TICKS_PER_PIECE`] come on top.
 pub const RECOVERY_ELECTIONS: u64 = 10;
 /// Ticks of recovery allowed for each append, write or apply in which the node furthest behind gets
 /// what it lacks: tight limits make that one per entry, and a full node asks for a pause after each.
@@ -34,12 +35,15 @@ impl World {
         let election_max = u64::from(election_max) * UNITS_PER_TICK;
         let paused = self.hosts.iter().map(|host| host.paused_until).max().unwrap_or(0);
         let quiet = self.now.max(paused) + 2 * LATE_MAX;
-        while self.now < quiet || self.hosts.iter().any(|host| host.driver.is_none()) {
+        while self.now < quiet
+            || self.hosts.iter().any(|host| host.exists() && host.driver.is_none())
+        {
             self.advance()?;
         }
         let begin = self.now;
         let ticks = TICKS_PER_PIECE * self.pieces_behind();
-        let end = begin + RECOVERY_ELECTIONS * election_max + ticks * UNITS_PER_TICK;
+        let elections = RECOVERY_ELECTIONS * if self.plan.damages { 2 } else { 1 };
+        let end = begin + elections * election_max + ticks * UNITS_PER_TICK;
         let mut fresh = None;
         loop {
             let next = self.now + UNITS_PER_TICK;
@@ -60,7 +64,8 @@ impl World {
     /// disk lacks.
     fn pieces_behind(&self) -> u64 {
         let longest = self.hosts.iter().map(|host| host.view.last).max().unwrap_or(0);
-        let durable = (0..self.hosts.len()).map(|host| self.checks.image(host).last());
+        let there = (0..self.hosts.len()).filter(|&host| self.hosts[host].exists());
+        let durable = there.map(|host| self.checks.image(host).last());
         let applied = self.hosts.iter().map(|host| host.view.applied);
         let lacks = longest.saturating_sub(durable.chain(applied).min().unwrap_or(0));
         let config = &self.plan.configs[0];
@@ -75,6 +80,9 @@ impl World {
     fn recovered(&mut self, fresh: &mut Option<EntryId>) -> Checked<bool> {
         let Some(leader) = self.newest_leader() else { return Ok(false) };
         let view = self.hosts[leader].view;
+        if self.hosts[leader].paused_until <= self.now && !self.replace_at(leader)? {
+            return Ok(false);
+        }
         let Some(id) = *fresh else {
             self.fresh_clock(leader)?;
             *fresh = self.propose(leader, None)?;
@@ -97,7 +105,7 @@ impl World {
         Ok(settled && view.last >= id.index.0 && membership.nodes().all(same))
     }
 
-    fn newest_leader(&self) -> Option<usize> {
+    pub(super) fn newest_leader(&self) -> Option<usize> {
         let leaders = self.hosts.iter().enumerate().filter(|(_, host)| host.leads());
         leaders.max_by_key(|(_, host)| host.view.term).map(|(leader, _)| leader)
     }

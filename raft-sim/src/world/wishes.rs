@@ -180,7 +180,12 @@ impl World {
 
     /// Wishes for another membership: any, or the one without somebody who cannot be reached.
     fn change(&mut self, host: usize, oust: bool) -> Checked {
-        let count = self.hosts.len() as u64;
+        let there = |id: &NodeId| self.hosts[id.0 as usize - 1].exists();
+        let ids: Vec<NodeId> = (1..=self.hosts.len() as u64).map(NodeId).filter(there).collect();
+        if self.checks.membership(host).nodes().any(|id| !ids.contains(&id)) {
+            // First of all the node whose disk is lost is replaced.
+            return Ok(());
+        }
         let Host { driver: Some(driver), life, .. } = &mut self.hosts[host] else { return Ok(()) };
         let (life, node) = (*life, &driver.node);
         let leads = node.role() == RoleName::Leader;
@@ -190,7 +195,7 @@ impl World {
             based_on.0 += 1;
         }
         let own = NodeId(host as u64 + 1);
-        let (mut kind, mut members) = wished(&mut self.rng, count, own, &current);
+        let (mut kind, mut members) = wished(&mut self.rng, &ids, own, &current);
         let away = |id: NodeId| self.network.is_cut(host, id.0 as usize - 1);
         if let Some(gone) = current.voters().find(|&id| oust && away(id)) {
             kind = FaultKind::Removal;
@@ -278,14 +283,14 @@ fn refuses<T>(host: usize, error: &Refused) -> Checked<T> {
     broken(Property::ContractKept, host, format!("refuses: {error}"))
 }
 
-/// The members that somebody wishes for, among so many hosts.
+/// The members that somebody wishes for, among these nodes.
 fn wished(
     rng: &mut crate::rng::Rng,
-    count: u64,
+    ids: &[NodeId],
     own: NodeId,
     current: &Membership,
 ) -> (FaultKind, Vec<Member>) {
-    let any = NodeId(1 + rng.below(count));
+    let any = rng.pick(ids);
     let all = || current.members().iter().cloned();
     let but = |id: NodeId| all().filter(move |member| member.id != id);
     match rng.weighted(&[5, 3, 3, 3, 1, 5]) {
@@ -299,7 +304,7 @@ fn wished(
         4 => (FaultKind::RemovedLeader, but(own).collect()),
         _ => {
             let mut members = Vec::new();
-            for id in (1..=count).map(NodeId) {
+            for &id in ids {
                 match rng.weighted(&[3, 1, 2]) {
                     0 => members.push(Member::voter(id)),
                     1 => members.push(Member::learner(id)),

@@ -1,0 +1,84 @@
+//! Disks that break a promise: what they hold is not what was made durable. A host must notice when
+//! it reads them; it then stays down.
+
+use bytes::Bytes;
+use raftcore::{DecodeError, Stored, StoredError, Write};
+use thiserror::Error;
+
+use crate::faults::FaultKind;
+use crate::rng::Rng;
+
+/// Bytes that become unreadable together.
+const SECTOR_BYTES: usize = 512;
+
+/// Why a disk cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum ReadError {
+    #[error("a record cannot be read: {0}")]
+    Record(#[from] DecodeError),
+    #[error("the records do not fold: {0}")]
+    Fold(#[from] StoredError),
+    #[error("the disk is empty")]
+    Empty,
+}
+
+/// What a damaged disk holds: the records one after the other, as in a file. Never only the newest
+/// record is missing: nothing on the disk tells that from a write that was not acknowledged.
+pub(crate) fn damage(records: &[Bytes], rng: &mut Rng) -> (FaultKind, Vec<u8>) {
+    let place = |rng: &mut Rng, count: usize| rng.below(count as u64) as usize;
+    let mut ends: Vec<usize> = Vec::with_capacity(records.len());
+    for record in records {
+        ends.push(ends.last().unwrap_or(&0) + record.len());
+    }
+    let mut file = records.concat();
+    let count = records.len();
+    let kind = if count < 2 { 0 } else { rng.below(4) };
+    match kind {
+        0 => {
+            let at = place(rng, file.len());
+            file[at] ^= 1 << rng.below(8);
+            (FaultKind::BitRot, file)
+        }
+        1 => {
+            let begin = place(rng, file.len()) / SECTOR_BYTES * SECTOR_BYTES;
+            let end = file.len().min(begin + SECTOR_BYTES);
+            file[begin..end].fill(0);
+            (FaultKind::UnreadableSector, file)
+        }
+        2 => {
+            let (from, to) = (place(rng, count), place(rng, count - 1));
+            let (from, to) = if from == to { (to + 1, to) } else { (from, to) };
+            let length = records[from].len();
+            file[ends[from] - length..ends[from]].fill(0);
+            if from + 1 == count {
+                file.truncate(ends[from] - length);
+            }
+            let begin = ends[to] - records[to].len();
+            file.resize(file.len().max(begin + length), 0);
+            file[begin..begin + length].copy_from_slice(&records[from]);
+            (FaultKind::MisdirectedWrite, file)
+        }
+        _ => {
+            let missing = place(rng, count - 1);
+            let kept = records.iter().enumerate().filter(|&(place, _)| place != missing);
+            (FaultKind::StaleWrite, kept.flat_map(|(_, record)| record.iter().copied()).collect())
+        }
+    }
+}
+
+/// Reads records one after the other, as a host does after a crash: a torn tail is cut off.
+pub(crate) fn read(file: Vec<u8>) -> Result<Stored, ReadError> {
+    let mut rest = Bytes::from(file);
+    let mut stored = Stored::empty();
+    while !rest.is_empty() {
+        match Write::decode(&rest) {
+            Ok((write, length)) => {
+                stored.replay(write)?;
+                rest = rest.slice(length..);
+            }
+            Err(DecodeError::Truncated) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if stored.is_empty() { Err(ReadError::Empty) } else { Ok(stored) }
+}
