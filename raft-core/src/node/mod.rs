@@ -432,7 +432,7 @@ impl Node {
     ///
     /// # Errors
     /// [`Misuse::UnknownRequest`] if there never was such a request; [`Misuse::WrongAnswer`] for more
-    /// bytes than asked for; [`Misuse::Halted`].
+    /// bytes than asked for or than there are; [`Misuse::Halted`].
     pub fn snapshot_chunk(
         &mut self,
         request: ChunkId,
@@ -444,7 +444,9 @@ impl Node {
         if !shared.snapshots.was_requested(request, shared.hard_state.incarnation) {
             return Err(Misuse::UnknownRequest);
         }
-        let too_long = |chunk: &Chunk| chunk.data.len() > shared.config.max_chunk_bytes;
+        let too_long = |Chunk { total, data }: &Chunk| {
+            data.len() > shared.config.max_chunk_bytes || data.len() as u64 > *total
+        };
         if chunk.as_ref().is_ok_and(too_long) {
             return Err(Misuse::WrongAnswer);
         }
