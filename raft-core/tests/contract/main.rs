@@ -1,5 +1,10 @@
 //! The contract: what the caller promises, what is misuse, and what is harmless.
+#[path = "../support/mod.rs"]
 mod support;
+
+mod inputs;
+mod snapshots;
+mod storage;
 
 use bytes::Bytes;
 use raftcore::{
