@@ -159,7 +159,8 @@ impl Peer {
 
     /// Whether the next entry for this peer is known from a snapshot only, and it gets none yet.
     fn lacks_entries(&self, shared: &Shared) -> bool {
-        self.next.prev() < shared.log.base().id.index && self.shipment.is_none()
+        let lacks = self.next.prev() < shared.log.base().id.index;
+        lacks && self.shipment.is_none() && !self.paused
     }
 
     /// The next message for this peer, or what must be read for it.
