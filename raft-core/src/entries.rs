@@ -205,6 +205,18 @@ impl Entries {
         EntriesIter { index: self.first, left: self.count, rest: &self.bytes }
     }
 
+    /// Each entry as bytes of its own, for a host that stores entries one by one: some that follow each
+    /// other, put together again, are what [`decode`](Self::decode) reads.
+    pub fn records(&self) -> impl Iterator<Item = (LogIndex, Bytes)> + '_ {
+        let mut iter = self.iter();
+        let place = |iter: &EntriesIter<'_>| self.bytes.len().saturating_sub(iter.bytes_left());
+        core::iter::from_fn(move || {
+            let from = place(&iter);
+            let index = iter.next()?.id.index;
+            Some((index, self.bytes.slice(from..place(&iter))))
+        })
+    }
+
     /// The memberships among them.
     pub(crate) fn memberships(&self) -> impl Iterator<Item = (LogIndex, Membership)> + '_ {
         let found = self.iter().filter(|entry| entry.kind == EntryKind::Membership);

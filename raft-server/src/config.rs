@@ -22,6 +22,31 @@ pub struct MemberAddresses {
     pub http: String,
 }
 
+impl MemberAddresses {
+    /// The addresses as the context of a member: what the group's membership holds of it.
+    #[must_use]
+    pub fn to_context(&self) -> Vec<u8> {
+        format!("{},{}", self.raft, self.http).into_bytes()
+    }
+
+    /// The addresses in a member's context, if it holds any.
+    #[must_use]
+    pub fn of_member(member: &Member) -> Option<Self> {
+        let (raft, http) = core::str::from_utf8(&member.context).ok()?.split_once(',')?;
+        let found = Self { id: member.id, raft: raft.to_owned(), http: http.to_owned() };
+        found.check().is_ok().then_some(found)
+    }
+
+    /// Checks that both are `host:port`.
+    ///
+    /// # Errors
+    /// [`SettingsError::Address`] names the one that is not.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        check_address(&self.raft)?;
+        check_address(&self.http)
+    }
+}
+
 /// What one node is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,9 +68,18 @@ pub struct Settings {
     /// After so many milliseconds without an answer the outcome of a request is unknown.
     #[serde(default = "default_request_timeout_ms")]
     pub request_timeout_ms: u64,
-    /// The other members.
+    /// The other members: on a first start they found the group with this one. Later the group says who
+    /// its members are; addresses given here still stand above those it knows.
     #[serde(default, rename = "peer")]
     pub peers: Vec<MemberAddresses>,
+    /// Join a group that runs instead of founding one: where one of its members takes requests of
+    /// clients, as `http://host:port`. Needed until the node was added; harmless afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join: Option<String>,
+    /// Take a snapshot whenever so many entries were applied since the last one, so that older
+    /// entries can be deleted.
+    #[serde(default = "default_snapshot_every")]
+    pub snapshot_every: u64,
     /// Limits and timings of the node.
     #[serde(default)]
     pub node: Config,
@@ -61,6 +95,10 @@ const fn default_tick_ms() -> u64 {
 
 const fn default_request_timeout_ms() -> u64 {
     5000
+}
+
+const fn default_snapshot_every() -> u64 {
+    10_000
 }
 
 /// Why settings cannot be used.
@@ -109,6 +147,12 @@ pub enum SettingsError {
         /// What was given.
         address: String,
     },
+    /// What to join is no URL of a node.
+    #[error("{url:?} is no node's address; write http://host:port, as in http://127.0.0.1:8101")]
+    Url {
+        /// What was given.
+        url: String,
+    },
     /// The members cannot form a group.
     #[error("members: {0}")]
     Members(#[from] MembershipError),
@@ -130,6 +174,8 @@ impl Settings {
             tick_ms: default_tick_ms(),
             request_timeout_ms: default_request_timeout_ms(),
             peers,
+            join: None,
+            snapshot_every: default_snapshot_every(),
             node: Config::default(),
         }
     }
@@ -180,13 +226,18 @@ impl Settings {
             ("id", self.id.get()),
             ("tick_ms", self.tick_ms),
             ("request_timeout_ms", self.request_timeout_ms),
+            ("snapshot_every", self.snapshot_every),
         ];
         if let Some((field, _)) = numbers.into_iter().find(|&(_, number)| number == 0) {
             return Err(SettingsError::Zero { field });
         }
         for member in self.members()?.values() {
-            check_address(&member.raft)?;
-            check_address(&member.http)?;
+            member.check()?;
+        }
+        if let Some(url) = &self.join
+            && !url.starts_with("http://")
+        {
+            return Err(SettingsError::Url { url: url.clone() });
         }
         self.node.validate()?;
         self.membership().map(|_| ())
@@ -320,6 +371,8 @@ heartbeat_ticks = 5
         };
         assert_eq!(refusal(|s| s.id = NodeId(0)), "id must not be zero");
         assert_eq!(refusal(|s| s.tick_ms = 0), "tick_ms must not be zero");
+        assert_eq!(refusal(|s| s.snapshot_every = 0), "snapshot_every must not be zero");
+        assert!(refusal(|s| s.join = Some("h:1".into())).contains("write http://host:port"));
         assert!(refusal(|s| s.raft = "7101".into()).contains("write host:port"));
         assert!(refusal(|s| s.peers[0].http = "h:99999".into()).contains("write host:port"));
         assert_eq!(refusal(|s| s.id = NodeId(2)), "node 2 is described twice; name each peer once");
@@ -327,6 +380,21 @@ heartbeat_ticks = 5
             refusal(|s| s.node.heartbeat_ticks = 0),
             "node: heartbeat_ticks must not be zero"
         );
+    }
+
+    #[test]
+    fn addresses_come_back_from_a_members_context() {
+        let addresses = MemberAddresses {
+            id: NodeId(4),
+            raft: "127.0.0.1:7104".into(),
+            http: "127.0.0.1:8104".into(),
+        };
+        let member = Member::learner(NodeId(4)).with_context(addresses.to_context());
+        assert_eq!(MemberAddresses::of_member(&member), Some(addresses));
+        for context in [&b""[..], b"127.0.0.1:7104", b"a:1,b", b"\xff:1,b:2"] {
+            let member = Member::voter(NodeId(4)).with_context(context);
+            assert_eq!(MemberAddresses::of_member(&member), None);
+        }
     }
 
     #[test]

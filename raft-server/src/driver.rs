@@ -4,27 +4,23 @@
 //! node asks for until it asks for nothing more. So requests that arrive together become one append
 //! and one write, and sends leave while the disk's thread still syncs.
 
-use core::sync::atomic::Ordering::Relaxed;
 use core::time::Duration;
-use std::collections::BTreeMap;
-use std::io;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::mpsc as blocking;
-use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use raftcore::{
-    Committed, EntryId, EntryKind, LogIndex, Message, Node, Output, Refused, RoleName, Term, Tick,
-    Unavailable, Write, WriteId,
+    Committed, EntryId, EntryKind, LogIndex, Membership, MembershipChange, Message, Misuse, Node,
+    Output, Refused, RoleName, SnapshotMeta, Term, Tick,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, info, warn};
 
+use crate::disk::{Completion, Disk, Job};
 use crate::error::{Failure, StopReason};
 use crate::machine::StateMachine;
 use crate::server::{Applied, LogChecksum, Role, ServerStatus, StoreCounts};
-use crate::store::{Store, StoreError};
 use crate::transport::Transport;
 
 /// Most inputs of one kind in one turn, so that no kind starves another.
@@ -39,60 +35,8 @@ type Reply<T> = oneshot::Sender<Result<T, Failure>>;
 pub(crate) enum Request<M: StateMachine> {
     Propose { command: Bytes, reply: Reply<Applied<M::Answer>> },
     Query { query: M::Query, reply: Reply<M::Reply> },
+    Change { change: MembershipChange, reply: Reply<EntryId> },
     Status { index: Option<LogIndex>, reply: oneshot::Sender<ServerStatus> },
-}
-
-/// What the disk's thread reports.
-#[derive(Debug)]
-pub(crate) enum Completion {
-    Persisted(WriteId),
-    Failed(StoreError),
-}
-
-/// The disk's thread: takes every write that waits, makes them durable with one sync, reports.
-#[derive(Debug)]
-pub(crate) struct Disk {
-    writes: blocking::Sender<Write>,
-    thread: JoinHandle<()>,
-}
-
-impl Disk {
-    pub(crate) fn start(
-        mut store: impl Store,
-        completed: mpsc::UnboundedSender<Completion>,
-        counts: Arc<StoreCounts>,
-    ) -> io::Result<Self> {
-        let (writes, queue) = blocking::channel::<Write>();
-        let work = move || {
-            while let Ok(first) = queue.recv() {
-                let mut last = first.id;
-                let mut records = vec![first.encode()];
-                for write in queue.try_iter() {
-                    last = write.id;
-                    records.push(write.encode());
-                }
-                if let Err(error) = store.append(&records) {
-                    let _ = completed.send(Completion::Failed(error));
-                    return;
-                }
-                counts.syncs.fetch_add(1, Relaxed);
-                counts.writes.fetch_add(records.len() as u64, Relaxed);
-                counts.bytes.fetch_add(records.iter().map(|r| r.len() as u64).sum(), Relaxed);
-                if completed.send(Completion::Persisted(last)).is_err() {
-                    return;
-                }
-            }
-        };
-        let thread = std::thread::Builder::new().name("raftcore-disk".to_owned()).spawn(work)?;
-        Ok(Self { writes, thread })
-    }
-
-    /// Finishes what was handed over, and ends the thread.
-    async fn finish(self) {
-        drop(self.writes);
-        let thread = self.thread;
-        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
-    }
 }
 
 type Waiting<M> = (<M as StateMachine>::Query, Reply<<M as StateMachine>::Reply>);
@@ -101,12 +45,16 @@ type Waiting<M> = (<M as StateMachine>::Query, Reply<<M as StateMachine>::Reply>
 struct Pending<M: StateMachine> {
     term: Term,
     command: Option<Reply<Applied<M::Answer>>>,
+    change: Option<Reply<EntryId>>,
     queries: Vec<Waiting<M>>,
 }
 
 impl<M: StateMachine> Pending<M> {
     fn fail(self, failure: &Failure) {
         if let Some(reply) = self.command {
+            let _ = reply.send(Err(failure.clone()));
+        }
+        if let Some(reply) = self.change {
             let _ = reply.send(Err(failure.clone()));
         }
         fail_queries(self.queries, failure);
@@ -119,15 +67,42 @@ fn fail_queries<Q, R>(queries: impl IntoIterator<Item = (Q, Reply<R>)>, failure:
     }
 }
 
+/// What the state machine is to do.
+enum Duty {
+    Apply(Committed),
+    Restore(Box<SnapshotMeta>),
+}
+
+/// How fast time goes, and how often a snapshot is taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub(crate) tick: Duration,
+    pub(crate) snapshot_every: u64,
+}
+
+/// Where others see what the node is now.
+pub(crate) struct Shown {
+    pub(crate) role: watch::Sender<Role>,
+    pub(crate) membership: watch::Sender<Membership>,
+}
+
 pub(crate) struct Driver<M: StateMachine, T> {
     node: Node,
     machine: M,
     transport: T,
     disk: Disk,
     role: watch::Sender<Role>,
+    membership: watch::Sender<Membership>,
     counts: Arc<StoreCounts>,
     start: Instant,
-    tick: Duration,
+    pace: Pace,
+    /// What waits for the state machine to be restored, in order.
+    duties: VecDeque<Duty>,
+    restoring: bool,
+    /// The last entry of the newest snapshot, taken here or restored.
+    snapshot: LogIndex,
+    /// A snapshot is on its way to the disk.
+    saving: bool,
     pending: BTreeMap<LogIndex, Pending<M>>,
     /// Queries that no entry was proposed for yet.
     queries: Vec<Waiting<M>>,
@@ -144,19 +119,25 @@ impl<M: StateMachine, T: Transport> Driver<M, T> {
         machine: M,
         transport: T,
         disk: Disk,
-        role: watch::Sender<Role>,
-        tick: Duration,
+        shown: Shown,
+        pace: Pace,
         counts: Arc<StoreCounts>,
     ) -> Self {
+        let Shown { role, membership } = shown;
         Self {
             node,
             machine,
             transport,
             disk,
             role,
+            membership,
             counts,
             start: Instant::now(),
-            tick: tick.max(Duration::from_micros(1)),
+            pace: Pace { tick: pace.tick.max(Duration::from_micros(1)), ..pace },
+            duties: VecDeque::new(),
+            restoring: false,
+            snapshot: LogIndex(0),
+            saving: false,
             pending: BTreeMap::new(),
             queries: Vec::new(),
             barrier: None,
@@ -228,7 +209,7 @@ impl<M: StateMachine, T: Transport> Driver<M, T> {
     }
 
     fn now(&self) -> Tick {
-        let ticks = self.start.elapsed().as_nanos() / self.tick.as_nanos();
+        let ticks = self.start.elapsed().as_nanos() / self.pace.tick.as_nanos();
         Tick(u64::try_from(ticks).unwrap_or(u64::MAX))
     }
 
@@ -240,18 +221,25 @@ impl<M: StateMachine, T: Transport> Driver<M, T> {
     fn wake(&self) -> Instant {
         const LONG: Duration = Duration::from_secs(3600);
         let Some(Tick(tick)) = self.node.deadline() else { return Instant::now() + LONG };
-        let nanos = u128::from(tick).saturating_mul(self.tick.as_nanos());
+        let nanos = u128::from(tick).saturating_mul(self.pace.tick.as_nanos());
         let after = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
         self.start.checked_add(after).unwrap_or_else(|| Instant::now() + LONG)
     }
 
     fn complete(&mut self, completion: Option<Completion>) {
         match completion {
-            Some(Completion::Persisted(id)) => {
-                if let Err(misuse) = self.node.persisted(id) {
-                    error!(%misuse, "a completed write was not taken");
-                }
+            Some(Completion::Persisted(id)) => taken("a completed write", self.node.persisted(id)),
+            Some(Completion::LogRead(id, entries)) => {
+                taken("entries that were read", self.node.log_read(id, entries));
             }
+            Some(Completion::SnapshotRead(id, chunk)) => {
+                taken("a piece of a snapshot", self.node.snapshot_chunk(id, chunk));
+            }
+            Some(Completion::Saved(index)) => {
+                self.saving = false;
+                taken("a snapshot", self.node.snapshot_taken(index));
+            }
+            Some(Completion::Loaded(meta, bytes)) => self.restore(&meta, &bytes),
             Some(Completion::Failed(error)) => {
                 info!(%error, "the store failed");
                 self.node.storage_failed();
@@ -282,6 +270,12 @@ impl<M: StateMachine, T: Transport> Driver<M, T> {
                     let _ = reply.send(Err(failure(refused)));
                 }
             },
+            Request::Change { change, reply } => match self.node.propose_membership(change) {
+                Ok(id) => self.pend(id).change = Some(reply),
+                Err(refused) => {
+                    let _ = reply.send(Err(failure(refused)));
+                }
+            },
             Request::Query { reply, .. } if self.node.role() != RoleName::Leader => {
                 let _ = reply.send(Err(Failure::NotLeader { leader: self.node.leader() }));
             }
@@ -296,7 +290,7 @@ impl<M: StateMachine, T: Transport> Driver<M, T> {
     }
 
     fn pend(&mut self, id: EntryId) -> &mut Pending<M> {
-        let fresh = || Pending { term: id.term, command: None, queries: Vec::new() };
+        let fresh = || Pending { term: id.term, command: None, change: None, queries: Vec::new() };
         match self.pending.entry(id.index) {
             std::collections::btree_map::Entry::Vacant(place) => place.insert(fresh()),
             std::collections::btree_map::Entry::Occupied(place) => {
@@ -338,28 +332,17 @@ impl<M: StateMachine, T: Transport> Driver<M, T> {
         while let Some(output) = self.node.poll_output() {
             match output {
                 Output::Send(message) => self.transport.send(message),
-                Output::Persist(write) => {
-                    if self.disk.writes.send(write).is_err() {
-                        debug!("the disk's thread has ended");
-                    }
-                }
-                Output::Apply(committed) => self.apply(&committed),
+                Output::Persist(write) => self.ask(Job::Write(write)),
+                Output::Apply(committed) => self.duties.push_back(Duty::Apply(committed)),
+                Output::Restore(meta) => self.duties.push_back(Duty::Restore(meta)),
                 Output::ProposalsLost { from, through } => {
                     self.lose(from, through, &Failure::Overwritten);
                 }
                 Output::ProposalsUnknown { from, through } => {
                     self.lose(from, through, &Failure::Unknown);
                 }
-                Output::ReadLog(request) => {
-                    debug!(?request, "the log is in memory; nothing else can be read");
-                    let _ = self.node.log_read(request.id, Err(Unavailable));
-                }
-                Output::ReadSnapshot(request) => {
-                    let _ = self.node.snapshot_chunk(request.id, Err(Unavailable));
-                }
-                Output::Restore(_) => {
-                    self.stop.get_or_insert(StopReason::Unsupported("a snapshot"));
-                }
+                Output::ReadLog(request) => self.ask(Job::ReadLog(request)),
+                Output::ReadSnapshot(request) => self.ask(Job::ReadSnapshot(request)),
                 Output::ReadReady(_) | Output::ReadFailed { .. } => {}
                 Output::Halted(reason) => {
                     info!(?reason, "the node halted");
@@ -367,8 +350,70 @@ impl<M: StateMachine, T: Transport> Driver<M, T> {
                 }
                 Output::Event(event) => info!(?event, "event"),
             }
+            self.do_duties();
         }
+        self.take_snapshot();
         self.show_role();
+        self.show_membership();
+    }
+
+    fn ask(&self, job: Job) {
+        if !self.disk.ask(job) {
+            debug!("the disk's thread has ended");
+        }
+    }
+
+    /// Applies and restores in order. What comes after a restore waits until it is done.
+    fn do_duties(&mut self) {
+        while !self.restoring
+            && let Some(duty) = self.duties.pop_front()
+        {
+            match duty {
+                Duty::Apply(committed) => self.apply(&committed),
+                Duty::Restore(meta) => {
+                    self.restoring = true;
+                    self.ask(Job::Load(meta));
+                }
+            }
+        }
+    }
+
+    /// The state machine becomes what a snapshot says.
+    fn restore(&mut self, meta: &SnapshotMeta, bytes: &[u8]) {
+        let index = meta.id.index;
+        if let Err(error) = self.machine.restore(bytes) {
+            self.stop.get_or_insert(StopReason::Snapshot { index, error });
+            return;
+        }
+        info!(%index, bytes = bytes.len(), "restored a snapshot");
+        self.restoring = false;
+        self.snapshot = index;
+        let later = self.pending.split_off(&index.next());
+        for passed in core::mem::replace(&mut self.pending, later).into_values() {
+            passed.fail(&Failure::Unknown);
+        }
+        taken("a restored snapshot", self.node.applied(index));
+        self.do_duties();
+    }
+
+    /// Takes a snapshot if enough was applied since the last one.
+    fn take_snapshot(&mut self) {
+        let applied = self.node.applied_index();
+        let due = applied.since(self.snapshot) >= self.pace.snapshot_every;
+        if due && !self.saving && !self.restoring && self.stop.is_none() {
+            self.saving = true;
+            self.snapshot = applied;
+            self.ask(Job::Save { index: applied, bytes: self.machine.snapshot().into() });
+        }
+    }
+
+    /// Tells transport and others of another membership.
+    fn show_membership(&mut self) {
+        let now = self.node.membership();
+        if *self.membership.borrow() != *now {
+            self.transport.set_members(self.node.identity().node, now);
+            self.membership.send_replace(now.clone());
+        }
     }
 
     fn apply(&mut self, committed: &Committed) {
@@ -386,13 +431,14 @@ impl<M: StateMachine, T: Transport> Driver<M, T> {
             if let (Some(reply), Some(answer)) = (pending.command, answer) {
                 let _ = reply.send(Ok(Applied { id: entry.id, answer }));
             }
+            if let Some(reply) = pending.change {
+                let _ = reply.send(Ok(entry.id));
+            }
             for (query, reply) in pending.queries {
                 let _ = reply.send(Ok(self.machine.query(query)));
             }
         }
-        if let Err(misuse) = self.node.applied(committed.last()) {
-            error!(%misuse, "applied entries were not taken");
-        }
+        taken("applied entries", self.node.applied(committed.last()));
     }
 
     fn lose(&mut self, from: EntryId, through: LogIndex, failure: &Failure) {
@@ -428,6 +474,8 @@ impl<M: StateMachine, T: Transport> Driver<M, T> {
         ServerStatus {
             node,
             incarnation: self.node.incarnation(),
+            membership: self.node.membership().clone(),
+            membership_index: self.node.membership_index(),
             checksum: LogChecksum { index, value: self.node.checksum_at(index) },
             transport: self.transport.status(),
             store: self.counts.status(),
@@ -435,10 +483,18 @@ impl<M: StateMachine, T: Transport> Driver<M, T> {
     }
 }
 
+/// A completion that the node does not take is a bug here.
+fn taken(what: &str, result: Result<(), Misuse>) {
+    if let Err(misuse) = result {
+        error!(%misuse, "{what}: not taken");
+    }
+}
+
 fn failure(refused: Refused) -> Failure {
     match refused {
         Refused::NotLeader { leader } => Failure::NotLeader { leader },
         Refused::TooLarge { bytes, max } => Failure::TooLarge { bytes, max },
+        Refused::Membership(error) => Failure::Membership(error),
         Refused::Halted { .. } => Failure::Stopping,
         _ => Failure::Busy,
     }

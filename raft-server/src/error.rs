@@ -2,10 +2,11 @@
 
 use std::io;
 
-use raftcore::{HaltReason, NodeId};
+use raftcore::{HaltReason, LogIndex, MembershipError, NodeId};
 use thiserror::Error;
 
 use crate::config::SettingsError;
+use crate::machine::RestoreError;
 use crate::store::StoreError;
 
 /// Why a server did not start; nothing was changed on disk beyond what an empty folder needs.
@@ -32,6 +33,14 @@ pub enum StartError {
     /// The HTTP client for forwarding cannot be made.
     #[error("HTTP client: {0}")]
     Client(#[from] reqwest::Error),
+    /// No member of the group told where its members are.
+    #[error("cannot join at {url}: {what}; name a node that runs")]
+    Join {
+        /// Who was asked.
+        url: String,
+        /// What went wrong.
+        what: String,
+    },
     /// The disk's thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
@@ -50,9 +59,14 @@ pub enum StopReason {
     /// The node halted.
     #[error("the node halted: {0:?}; start it again from its data folder, or replace it")]
     Halted(HaltReason),
-    /// The node asked for something this version cannot do.
-    #[error("{0} is not supported by this version; the node stopped")]
-    Unsupported(&'static str),
+    /// The state machine cannot be restored from a snapshot.
+    #[error("the snapshot at entry {index} cannot be restored: {error}; replace the node")]
+    Snapshot {
+        /// The last entry it contains.
+        index: LogIndex,
+        /// Why.
+        error: RestoreError,
+    },
     /// The driver is gone: a bug.
     #[error("the driver of the node ended unexpectedly")]
     Lost,
@@ -88,6 +102,9 @@ pub enum Failure {
     /// A new leader put another entry in its place. Certainly not applied.
     #[error("a new leader replaced the entry; it was not applied; try again")]
     Overwritten,
+    /// The wished-for membership cannot be. Nothing was changed.
+    #[error("members: {0}")]
+    Membership(MembershipError),
     /// Applied or not, nobody here can tell.
     #[error("the answer was lost; the request may or may not have been applied")]
     Unknown,

@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::machine::StateMachine;
+use crate::machine::{RestoreError, StateMachine};
 
 /// Version of the commands' encoding; their first byte.
 const COMMAND_VERSION: u8 = 1;
+/// Version of the snapshots' encoding; their first byte.
+const SNAPSHOT_VERSION: u8 = 1;
 
 /// A change of the map. Values are JSON texts, kept as they were written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +113,26 @@ impl StateMachine for KeyValues {
     fn query(&self, key: String) -> Option<Box<RawValue>> {
         self.values.get(&key).cloned()
     }
+
+    fn snapshot(&self) -> Vec<u8> {
+        let texts: BTreeMap<_, _> =
+            self.values.iter().map(|(key, value)| (key.as_str(), value.get())).collect();
+        postcard::to_extend(&texts, vec![SNAPSHOT_VERSION]).unwrap_or_default()
+    }
+
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), RestoreError> {
+        let (&version, rest) = snapshot.split_first().ok_or(RestoreError::Malformed)?;
+        if version != SNAPSHOT_VERSION {
+            return Err(RestoreError::UnknownVersion(version));
+        }
+        let Ok((texts, [])) = postcard::take_from_bytes(rest) else {
+            return Err(RestoreError::Malformed);
+        };
+        let mut restored = Self::default();
+        restored.put(texts).map_err(|_| RestoreError::Malformed)?;
+        *self = restored;
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -143,6 +165,35 @@ mod tests {
         let digits = "123456789012345678901234567890.10";
         assert_eq!(machine.apply(&put(&[("n", digits)])), Answer::Put);
         assert_eq!(get(&machine, "n").as_deref(), Some(digits));
+    }
+
+    #[test]
+    fn a_snapshot_restores_the_same_state_whatever_was_there_before() {
+        let mut machine = KeyValues::default();
+        let _ = machine.apply(&put(&[("a", "1"), ("b", "[2,  3.50]")]));
+        let mut other = KeyValues::default();
+        let _ = other.apply(&put(&[("z", "9")]));
+        other.restore(&machine.snapshot()).expect("a snapshot");
+        assert_eq!(other.snapshot(), machine.snapshot());
+        assert_eq!(get(&other, "b").as_deref(), Some("[2,  3.50]"));
+        assert_eq!(get(&other, "z"), None);
+    }
+
+    #[test]
+    fn bytes_that_are_no_snapshot_are_refused_and_change_nothing() {
+        let mut machine = KeyValues::default();
+        let _ = machine.apply(&put(&[("a", "1")]));
+        let whole = machine.snapshot();
+        let mut torn = whole.clone();
+        torn.pop();
+        let longer = [&whole[..], &[0]].concat();
+        let no_json =
+            postcard::to_extend(&BTreeMap::from([("b", "{")]), vec![SNAPSHOT_VERSION]).unwrap();
+        for bytes in [&[][..], &torn, &longer, &no_json] {
+            assert_eq!(machine.restore(bytes), Err(RestoreError::Malformed));
+        }
+        assert_eq!(machine.restore(&[7, 0]), Err(RestoreError::UnknownVersion(7)));
+        assert_eq!(machine.snapshot(), whole);
     }
 
     #[test]

@@ -15,8 +15,11 @@
 //!   before the own sync ends.
 //! * A failed sync is never tried again: the node halts, and its process is started anew from disk.
 //!
+//! Every so many applied entries the state machine gives a snapshot, and older entries are deleted. A
+//! node that lacks them, or joins, gets the snapshot.
+//!
 //! Not in this version: TLS and any other proof of who a peer or client is (run it in a network you
-//! trust), membership changes, and snapshots: the log only grows, and a start applies all of it.
+//! trust).
 //!
 //! ```
 //! use raftcore::NodeId;
@@ -43,8 +46,11 @@
 //! # }
 //! ```
 //!
+//! Every so many applied entries the state machine gives a snapshot, and older entries are deleted. A
+//! node that lacks them, or joins, gets the snapshot.
+//!
 //! Not in this version: TLS and any other proof of who a peer or client is (run it in a network you
-//! trust), membership changes, and snapshots: the log only grows, and a start applies all of it.
+//! trust).
 //!
 //! ```
 //! use raftcore::NodeId;
@@ -74,10 +80,12 @@
 
 pub mod api;
 mod config;
+mod disk;
 mod driver;
 mod error;
 mod kv;
 mod machine;
+mod members;
 mod process;
 mod server;
 pub mod store;
@@ -86,7 +94,8 @@ pub mod transport;
 pub use config::{ClusterFile, MemberAddresses, Settings, SettingsError};
 pub use error::{Failure, StartError, StopReason};
 pub use kv::{Answer, Command, CommandError, KeyValues};
-pub use machine::StateMachine;
+pub use machine::{RestoreError, StateMachine};
+pub use members::AddressBook;
 pub use process::Process;
 pub use server::{Applied, Handle, Options, Role, Server, ServerStatus};
 pub use store::{RedbStore, Store, StoreError};

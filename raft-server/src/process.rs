@@ -9,8 +9,9 @@ use crate::api;
 use crate::config::{MemberAddresses, Settings};
 use crate::error::{StartError, StopReason};
 use crate::kv::KeyValues;
+use crate::members::{self, AddressBook};
 use crate::server::{Handle, Options, Server};
-use crate::store::RedbStore;
+use crate::store::{RedbStore, Store};
 use crate::transport::TcpTransport;
 
 /// A running node of the key-value cluster.
@@ -32,7 +33,7 @@ impl Process {
         let store = open(settings).await?;
         let raft = listen(&settings.raft).await?;
         let http = listen(&settings.http).await?;
-        Self::with(settings, store, raft, http)
+        Self::with(settings, store, raft, http).await
     }
 
     /// The same with listeners that are open already.
@@ -44,16 +45,20 @@ impl Process {
         raft: TcpListener,
         http: TcpListener,
     ) -> Result<Self, StartError> {
-        Self::with(settings, open(settings).await?, raft, http)
+        Self::with(settings, open(settings).await?, raft, http).await
     }
 
-    fn with(
+    async fn with(
         settings: &Settings,
-        store: RedbStore,
+        mut store: RedbStore,
         raft: TcpListener,
         http: TcpListener,
     ) -> Result<Self, StartError> {
-        let members = settings.members()?;
+        let mut given = settings.members()?;
+        let founders = match settings.join {
+            Some(_) => None,
+            None => Some(settings.membership()?),
+        };
         let address = |listener: &TcpListener, given: &str| {
             listener.local_addr().map_or_else(|_| given.to_owned(), |found| found.to_string())
         };
@@ -62,20 +67,25 @@ impl Process {
             raft: address(&raft, &settings.raft),
             http: address(&http, &settings.http),
         };
-        let peers = members.values().filter(|member| member.id != settings.id);
+        let client = api::client()?;
+        let first_start = settings.join.is_some() && store.load(settings.identity())?.is_none();
+        for member in members::of_running_group(settings, &client, first_start).await? {
+            given.entry(member.id).or_insert(member);
+        }
+        let peers = given.values().filter(|member| member.id != settings.id);
         let transport = TcpTransport::new(raft, peers.map(|peer| (peer.id, peer.raft.clone())));
         let options = Options {
             identity: settings.identity(),
-            membership: settings.membership()?,
+            founders,
             config: settings.node.clone(),
             tick: settings.tick(),
+            snapshot_every: settings.snapshot_every,
         };
-        let client = api::client()?;
         let server = Server::start(options, store, KeyValues::default(), transport)?;
         let context = api::Context {
             id: settings.id,
             handle: server.handle(),
-            members: members.into_values().map(|member| (member.id, member)).collect(),
+            addresses: AddressBook::new(given),
             client,
             timeout: settings.request_timeout(),
             max_body_bytes: settings.node.max_payload_bytes,

@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use raftcore::{
-    Config, EntryId, Identity, Incarnation, LogIndex, Membership, Node, NodeId, RoleName, Status,
-    Stored, Term,
+    Config, EntryId, Identity, Incarnation, LogIndex, Membership, MembershipChange, Node, NodeId,
+    RoleName, Status, Stored, Term,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::driver::{Completion, Disk, Driver, Request};
+use crate::disk::{Completion, Disk};
+use crate::driver::{Driver, Pace, Request, Shown};
 use crate::error::{Failure, StartError, StopReason};
 use crate::machine::StateMachine;
-use crate::store::{self, Store, StoreError};
+use crate::store::Store;
 use crate::transport::{Inbox, Transport, TransportStatus};
 
 /// Messages of peers waiting for the driver; transports wait beyond it.
@@ -29,12 +30,15 @@ const QUEUE_REQUESTS: usize = 4096;
 pub struct Options {
     /// Which node it is.
     pub identity: Identity,
-    /// The members of the group: on a first start they found it, later they must be the same.
-    pub membership: Membership,
+    /// The members that found the group on a first start, the same on each of them; `None`: this node
+    /// waits for a running group to add it. Without effect on later starts.
+    pub founders: Option<Membership>,
     /// Limits and timings of the node.
     pub config: Config,
     /// How long a tick is.
     pub tick: Duration,
+    /// Take a snapshot whenever so many entries were applied since the last one.
+    pub snapshot_every: u64,
 }
 
 /// A running node.
@@ -48,7 +52,8 @@ pub struct Server<M: StateMachine> {
 impl<M: StateMachine> Server<M> {
     /// Reads the store, starts the node from it, and drives it in a task of its own.
     ///
-    /// An empty store founds the group: every founding member must be given the same membership.
+    /// An empty store founds the group, or joins one. A store that holds a snapshot restores the machine
+    /// from it before anything is applied.
     ///
     /// # Errors
     /// [`StartError`] if the store cannot be used or belongs to another node or group.
@@ -58,27 +63,30 @@ impl<M: StateMachine> Server<M> {
         machine: M,
         mut transport: impl Transport,
     ) -> Result<Self, StartError> {
-        let Options { identity, membership, config, tick } = options;
-        let path = store.name();
-        let stored = store::load(&mut store, identity)?
-            .unwrap_or_else(|| Stored::found(identity, membership.clone()));
-        let node = Node::new(config, stored, LogIndex(0))?;
-        if !node.membership().nodes().eq(membership.nodes()) {
-            let (found, expected) = (list(node.membership()), list(&membership));
-            return Err(StoreError::OtherMembers { path, found, expected }.into());
-        }
-        let (completed, completions) = mpsc::unbounded_channel::<Completion>();
+        let Options { identity, founders, config, tick, snapshot_every } = options;
+        let stored = store.load(identity)?.unwrap_or_else(|| match founders {
+            Some(membership) => Stored::found(identity, membership),
+            None => Stored::join(identity),
+        });
         let counts = Arc::<StoreCounts>::default();
+        let snapshot = stored.snapshot().map_or(0, |meta| meta.id.index.get());
+        counts.snapshot_index.store(snapshot, Relaxed);
+        let node = Node::new(config, stored, LogIndex(0))?;
+        let (completed, completions) = mpsc::unbounded_channel::<Completion>();
         let disk =
             Disk::start(store, completed, Arc::clone(&counts)).map_err(StartError::Thread)?;
         let (inbox, messages) = mpsc::channel(INBOX_MESSAGES);
         let (requests, queue) = mpsc::channel(QUEUE_REQUESTS);
         let (stop, stopping) = watch::channel(false);
         let (role, roles) = watch::channel(Role::of(&node));
+        let (membership, memberships) = watch::channel(node.membership().clone());
         transport.start(Inbox::new(inbox));
-        let driver = Driver::new(node, machine, transport, disk, role, tick, counts);
+        transport.set_members(identity.node, node.membership());
+        let shown = Shown { role, membership };
+        let pace = Pace { tick, snapshot_every: snapshot_every.max(1) };
+        let driver = Driver::new(node, machine, transport, disk, shown, pace, counts);
         let driver = tokio::spawn(driver.run(completions, messages, queue, stopping));
-        Ok(Self { handle: Handle { requests, roles }, stop, driver })
+        Ok(Self { handle: Handle { requests, roles, memberships }, stop, driver })
     }
 
     /// A handle to propose and ask with.
@@ -96,10 +104,6 @@ impl<M: StateMachine> Server<M> {
     pub async fn wait(&mut self) -> StopReason {
         (&mut self.driver).await.unwrap_or(StopReason::Lost)
     }
-}
-
-fn list(membership: &Membership) -> String {
-    membership.nodes().map(|id| id.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// A command that is committed and applied here.
@@ -136,6 +140,10 @@ pub struct ServerStatus {
     pub node: Status,
     /// How often it was started.
     pub incarnation: Incarnation,
+    /// The membership in force.
+    pub membership: Membership,
+    /// The index of the entry that set it; 0 for the founders'.
+    pub membership_index: LogIndex,
     /// The checksum of its log at an index.
     pub checksum: LogChecksum,
     /// What its transport has carried.
@@ -160,8 +168,10 @@ pub struct StoreStatus {
     pub syncs: u64,
     /// Writes in them.
     pub writes: u64,
-    /// Bytes of their records.
+    /// Bytes of entries and of snapshots that came from peers.
     pub bytes: u64,
+    /// The last entry of the newest snapshot; 0 if there is none.
+    pub snapshot_index: u64,
 }
 
 #[derive(Debug, Default)]
@@ -169,6 +179,7 @@ pub(crate) struct StoreCounts {
     pub(crate) syncs: AtomicU64,
     pub(crate) writes: AtomicU64,
     pub(crate) bytes: AtomicU64,
+    pub(crate) snapshot_index: AtomicU64,
 }
 
 impl StoreCounts {
@@ -178,6 +189,7 @@ impl StoreCounts {
             syncs: load(&self.syncs),
             writes: load(&self.writes),
             bytes: load(&self.bytes),
+            snapshot_index: load(&self.snapshot_index),
         }
     }
 }
@@ -187,11 +199,13 @@ impl StoreCounts {
 pub struct Handle<M: StateMachine> {
     requests: mpsc::Sender<Request<M>>,
     roles: watch::Receiver<Role>,
+    memberships: watch::Receiver<Membership>,
 }
 
 impl<M: StateMachine> Clone for Handle<M> {
     fn clone(&self) -> Self {
-        Self { requests: self.requests.clone(), roles: self.roles.clone() }
+        let (requests, roles) = (self.requests.clone(), self.roles.clone());
+        Self { requests, roles, memberships: self.memberships.clone() }
     }
 }
 
@@ -225,6 +239,20 @@ impl<M: StateMachine> Handle<M> {
         answer.await.unwrap_or(Err(Failure::Stopping))
     }
 
+    /// Proposes another membership and waits until its entry is committed.
+    ///
+    /// Compute it from [`status`](Self::status) of the leader: a change that was computed from another
+    /// membership than the one in force is refused as [`Failure::Busy`].
+    ///
+    /// # Errors
+    /// [`Failure::Unknown`] if it may or may not take effect; any other [`Failure`] means that it
+    /// never will.
+    pub async fn change_membership(&self, change: MembershipChange) -> Result<EntryId, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::Change { change, reply })?;
+        answer.await.unwrap_or(Err(Failure::Unknown))
+    }
+
     /// What the server knows of itself, with the log's checksum at `index`, or at the last applied
     /// entry.
     ///
@@ -240,6 +268,12 @@ impl<M: StateMachine> Handle<M> {
     #[must_use]
     pub fn roles(&self) -> watch::Receiver<Role> {
         self.roles.clone()
+    }
+
+    /// The membership in force here, and a way to wait for its changes.
+    #[must_use]
+    pub fn memberships(&self) -> watch::Receiver<Membership> {
+        self.memberships.clone()
     }
 
     fn ask(&self, request: Request<M>) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 mod support;
 
 use futures_util::future::join_all;
-use raftcore::{LogIndex, MessageKind, NodeId};
+use raftcore::{LogIndex, Member, MembershipChange, MessageKind, NodeId};
 use raftcore_server::{Answer, Failure, StopReason};
 use support::{Cluster, eventually, put};
 
@@ -181,4 +181,109 @@ async fn commands_that_are_empty_or_too_large_are_refused() {
     assert_eq!(propose(vec![0; max + 1]).await, Err(refusal));
     let answer = handle.propose(vec![0; max].into()).await.expect("applied").answer;
     assert!(matches!(answer, Answer::Unreadable(_)), "{answer:?}");
+}
+
+/// Waits until a node has applied as much as the leader has; gives its status.
+async fn caught_up(cluster: &Cluster, id: NodeId) -> raftcore_server::ServerStatus {
+    let leader = cluster.leader().await;
+    let goal = cluster.handle(leader).status(None).await.expect("running").node.commit_index;
+    eventually("everything is applied", async || {
+        let status = cluster.handle(id).status(None).await.expect("running");
+        (status.node.applied_index >= goal).then_some(status)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_node_that_was_away_while_the_log_was_shortened_gets_a_snapshot() {
+    let mut cluster = Cluster::with_snapshots(3, 10);
+    let away = NodeId(cluster.leader().await.get() % 3 + 1);
+    let mut server = cluster.servers.remove(&away).expect("there");
+    server.stop();
+    server.wait().await;
+    let before = cluster.handle(cluster.leader().await).status(None).await.expect("running");
+    for number in 0..100 {
+        cluster.put(None, &number.to_string(), "true").await;
+    }
+    let leader = cluster.leader().await;
+    let disk = cluster.disks[&leader].clone();
+    eventually("the leader's log begins after what the other has", async || {
+        let begins = disk.snapshot_index()?;
+        (begins > before.node.last_index).then_some(())
+    })
+    .await;
+    cluster.start_node(away);
+    let status = caught_up(&cluster, away).await;
+    assert!(status.store.snapshot_index > before.node.last_index.get());
+    assert!(cluster.disks[&away].received_bytes() > 0);
+}
+
+#[tokio::test]
+async fn a_start_from_a_snapshot_applies_what_came_after_it() {
+    let mut cluster = Cluster::with_snapshots(1, 10);
+    let id = cluster.leader().await;
+    for number in 0..25 {
+        cluster.put(None, &number.to_string(), &number.to_string()).await;
+    }
+    let disk = cluster.disks[&id].clone();
+    eventually("a snapshot", async || disk.snapshot_index()).await;
+    let mut server = cluster.servers.remove(&id).expect("there");
+    server.stop();
+    server.wait().await;
+    cluster.start_node(id);
+    let leader = cluster.leader().await;
+    for number in 0..25 {
+        let key = number.to_string();
+        assert_eq!(get(&cluster, leader, &key).await, Ok(Some(key.clone())));
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_snapshot_stops_the_server_with_its_place() {
+    let mut cluster = Cluster::with_snapshots(1, 10);
+    let id = cluster.leader().await;
+    for number in 0..25 {
+        cluster.put(None, &number.to_string(), "true").await;
+    }
+    let disk = cluster.disks[&id].clone();
+    eventually("a snapshot", async || disk.snapshot_index()).await;
+    let mut server = cluster.servers.remove(&id).expect("there");
+    server.stop();
+    server.wait().await;
+    disk.damage_snapshots();
+    cluster.start_node(id);
+    let reason = cluster.servers.get_mut(&id).expect("there").wait().await;
+    assert!(matches!(reason, StopReason::Snapshot { .. }), "{reason}");
+}
+
+#[tokio::test]
+async fn a_node_that_joins_gets_everything_and_a_vote() {
+    let mut cluster = Cluster::with_snapshots(3, 10);
+    for number in 0..30 {
+        cluster.put(None, &number.to_string(), "true").await;
+    }
+    let four = NodeId(4);
+    cluster.join(four);
+    let added = eventually("it is added", async || {
+        let handle = cluster.handle(cluster.leader().await);
+        let status = handle.status(None).await.ok()?;
+        let member = Member { promote: true, ..Member::learner(four) };
+        let change = MembershipChange::add(status.membership_index, &status.membership, member);
+        handle.change_membership(change).await.ok()
+    })
+    .await;
+    let mut memberships = cluster.handle(four).memberships();
+    let voter = memberships.wait_for(|membership| membership.is_voter(four));
+    tokio::time::timeout(support::PATIENCE, voter).await.expect("in time").expect("running");
+    let status = caught_up(&cluster, four).await;
+    assert!(status.node.applied_index >= added.index);
+    assert_eq!(status.membership.voters().count(), 4);
+
+    let handle = cluster.handle(cluster.leader().await);
+    let status = handle.status(None).await.expect("running");
+    let nobody = MembershipChange::to(status.membership_index, []);
+    let refusal = handle.change_membership(nobody).await;
+    assert!(matches!(refusal, Err(Failure::Membership(_))), "{refusal:?}");
+    let stale = MembershipChange::remove(LogIndex(0), &status.membership, four);
+    assert_eq!(handle.change_membership(stale).await, Err(Failure::Busy));
 }

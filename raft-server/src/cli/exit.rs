@@ -24,6 +24,7 @@ pub(crate) enum Code {
     Refused = 14,
     Violation = 15,
     Recording = 16,
+    NoMember = 17,
 }
 
 impl Code {
@@ -37,6 +38,7 @@ impl Code {
             Self::ForeignData,
             Self::DamagedData,
             Self::Stopped,
+            Self::NoAnswer,
         ];
         all.into_iter().find(|&code| code as i32 == number).unwrap_or(Self::Other)
     }
@@ -66,7 +68,7 @@ impl From<StoreError> for Fail {
         let code = match error {
             StoreError::Unusable { .. } => Code::Folder,
             StoreError::InUse { .. } => Code::FolderInUse,
-            StoreError::Foreign { .. } | StoreError::OtherMembers { .. } => Code::ForeignData,
+            StoreError::Foreign { .. } => Code::ForeignData,
             StoreError::Damaged { .. } => Code::DamagedData,
             _ => Code::Stopped,
         };
@@ -90,6 +92,7 @@ impl From<StartError> for Fail {
             StartError::Address { .. } => Self::new(Code::Address, error.to_string()),
             StartError::Store(error) => error.into(),
             StartError::Settings(error) => error.into(),
+            StartError::Join { .. } => Self::new(Code::NoAnswer, error.to_string()),
             StartError::Node(_) => Self::new(Code::DamagedData, error.to_string()),
             error => Self::new(Code::Other, error.to_string()),
         }
@@ -105,7 +108,11 @@ impl From<StopReason> for Fail {
 impl From<ErrorKind> for Code {
     fn from(kind: ErrorKind) -> Self {
         match kind {
-            ErrorKind::WrongJson | ErrorKind::WrongRequest | ErrorKind::TooLarge => Self::Refused,
+            ErrorKind::WrongJson
+            | ErrorKind::WrongRequest
+            | ErrorKind::WrongMembers
+            | ErrorKind::TooLarge => Self::Refused,
+            ErrorKind::UnknownMember => Self::NoMember,
             ErrorKind::UnknownKey => Self::NoKey,
             ErrorKind::NoLeader
             | ErrorKind::Busy

@@ -34,6 +34,7 @@ Examples:
   raftcore send '{\"y\": 7}'           put a key; success means committed and applied
   raftcore get y                     read it, never older than an acknowledged write
   raftcore status                    the nodes at a glance
+  raftcore member list               who is in the group; add, remove and promote change it
   raftcore simulate --seeds 100      a hundred simulated clusters with faults
 
 Exit codes:
@@ -50,9 +51,10 @@ Exit codes:
   11  no node answers; nothing was changed
   12  the outcome is unknown: applied or not, nobody can tell
   13  there is no such key
-  14  the request was refused: wrong JSON, or too large
+  14  the request was refused: wrong JSON, too large, or members that cannot be a group
   15  the simulation or the model found a violation
-  16  the recording cannot be read, or plays otherwise than it was recorded";
+  16  the recording cannot be read, or plays otherwise than it was recorded
+  17  there is no such member";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -68,6 +70,8 @@ enum Command {
     Delete(client::Delete),
     /// Show the nodes
     Status(client::Status),
+    /// Show the members of the group, or change them
+    Member(client::Member),
     /// Run simulated clusters with faults and check every step
     Simulate(simulate::Simulate),
     /// Visit every state that a small cluster can reach and check each
@@ -87,6 +91,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Get(get) => block_on(get.run()),
         Command::Delete(delete) => block_on(delete.run()),
         Command::Status(status) => block_on(status.run()),
+        Command::Member(member) => block_on(member.run()),
         Command::Simulate(simulate) => simulate.run(),
         Command::Model(model) => model.run(),
         Command::Replay(replay) => replay.run(),

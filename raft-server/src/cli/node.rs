@@ -12,13 +12,13 @@ use super::{Code, Fail, say};
 
 /// Run one node.
 ///
-/// Every member of the group names the same members. The first start founds the group; later starts
-/// go on from the data folder. SIGTERM and Ctrl-C stop the node cleanly; SIGKILL is safe.
+/// Every founding member names the same members. The first start founds the group, or joins one with
+/// --join; later starts go on from the data folder, and the group knows its members. SIGTERM and Ctrl-C stop the node cleanly; SIGKILL is safe.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Node {
     /// A TOML file with the settings, instead of the flags below
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["id", "dir", "raft", "http", "peers", "group", "tick_ms", "request_timeout_ms"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["id", "dir", "raft", "http", "peers", "group", "tick_ms", "request_timeout_ms", "join", "snapshot_every"])]
     config: Option<PathBuf>,
     /// This node's id, 1 or more; never reuse one whose data were lost
     #[arg(long, value_name = "N", required_unless_present = "config")]
@@ -32,6 +32,10 @@ pub(crate) struct Node {
     /// Where to take requests of clients, as host:port
     #[arg(long, value_name = "ADDR", required_unless_present = "config")]
     http: Option<String>,
+    /// Join a running group instead of founding one: where one of its members takes requests. The
+    /// node waits until `raftcore member add` names it
+    #[arg(long, value_name = "URL")]
+    join: Option<String>,
     /// Another member: its id, and where it takes messages and requests; once per member
     #[arg(long = "peer", value_name = "ID=RAFT_ADDR,HTTP_ADDR", value_parser = peer)]
     peers: Vec<MemberAddresses>,
@@ -44,6 +48,9 @@ pub(crate) struct Node {
     /// After so many milliseconds the outcome of a request is unknown
     #[arg(long, value_name = "N", default_value_t = 5000)]
     request_timeout_ms: u64,
+    /// Take a snapshot whenever so many entries were applied, and delete older entries
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    snapshot_every: u64,
     /// Stop when stdin ends, and so when a parent that holds it dies
     #[arg(long)]
     exit_with_parent: bool,
@@ -54,7 +61,11 @@ Example, the first of three nodes:
   raftcore node --id 1 --dir data/1 --raft 127.0.0.1:7101 --http 127.0.0.1:8101 \\
                 --peer 2=127.0.0.1:7102,127.0.0.1:8102 --peer 3=127.0.0.1:7103,127.0.0.1:8103
 
-The same as a file, for `raftcore node --config node-1.toml`:
+A fourth one, for a group that runs:
+  raftcore node --join http://127.0.0.1:8101 --id 4 --dir data/4 --raft 127.0.0.1:7104 --http 127.0.0.1:8104
+  raftcore member add 4 --raft 127.0.0.1:7104 --http 127.0.0.1:8104
+
+The first one as a file, for `raftcore node --config node-1.toml`:
   id = 1
   dir = \"data/1\"
   raft = \"127.0.0.1:7101\"
@@ -120,6 +131,8 @@ impl Node {
         settings.group = GroupId(self.group);
         settings.tick_ms = self.tick_ms;
         settings.request_timeout_ms = self.request_timeout_ms;
+        settings.join = self.join;
+        settings.snapshot_every = self.snapshot_every;
         Ok(settings)
     }
 }

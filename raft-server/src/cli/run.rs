@@ -38,6 +38,9 @@ pub(crate) struct Run {
     /// The first node's port for clients; the others take the next ones
     #[arg(long, value_name = "PORT", default_value_t = 8101, value_parser = port())]
     http_port: u16,
+    /// Each node takes a snapshot whenever so many entries were applied, and deletes older entries
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
+    snapshot_every: u64,
 }
 
 const AFTER_HELP: &str = "\
@@ -135,6 +138,7 @@ impl Run {
         command.arg("--id").arg(me.id.to_string());
         command.arg("--dir").arg(self.dir.join(format!("node-{}", me.id)));
         command.args(["--raft", &me.raft, "--http", &me.http]);
+        command.arg("--snapshot-every").arg(self.snapshot_every.to_string());
         for peer in members.iter().filter(|peer| peer.id != me.id) {
             command.arg("--peer").arg(format!("{}={},{}", peer.id, peer.raft, peer.http));
         }

@@ -2,35 +2,62 @@
 
 mod folder;
 mod redb;
+mod snapshots;
+mod tables;
 
 use std::io;
 use std::path::PathBuf;
 
-use bytes::Bytes;
-use raftcore::{Identity, Stored, Write};
+use raftcore::{Chunk, Entries, Identity, LogIndex, LogRequest, SnapshotId, Stored, Write};
 use thiserror::Error;
 
 pub use self::folder::{FolderLock, LOCK_NAME};
 pub use self::redb::{FILE_NAME, RedbStore};
 
-/// Keeps the records of one node's writes, in order.
-///
-/// A record is [`Write::encode`], unchanged. The disk's thread is the only one that calls.
+/// Keeps what one node writes. The disk's thread is the only one that calls.
 pub trait Store: Send + 'static {
-    /// Gives every record to `take`, oldest first.
+    /// What is stored, for a start; `None` if nothing is. Deletes what earlier lives left of snapshots
+    /// that were never finished.
     ///
     /// # Errors
-    /// [`StoreError`] if a record cannot be read, and whatever `take` returns.
-    fn load(
-        &mut self,
-        take: &mut dyn FnMut(u64, Bytes) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError>;
+    /// [`StoreError`] if it is damaged or another node's.
+    fn load(&mut self, expected: Identity) -> Result<Option<Stored>, StoreError>;
 
-    /// Appends records in order and returns when all of them survive a crash: one sync for all.
+    /// Carries out writes in order and returns when all of them survive a crash: one sync for all.
     ///
     /// # Errors
     /// [`StoreError`]; the store is not used again afterwards.
-    fn append(&mut self, records: &[Vec<u8>]) -> Result<(), StoreError>;
+    fn append(&mut self, writes: &[Write]) -> Result<(), StoreError>;
+
+    /// Entries from `first` on: at least two of them if so many are wanted, else until `max_bytes`
+    /// are reached.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they are not here, or damaged.
+    fn read_log(&mut self, request: &LogRequest) -> Result<Entries, StoreError>;
+
+    /// Keeps a piece of a snapshot that is being taken here at `index`, durably. Pieces come in order; offset
+    /// 0 begins anew. The write that names the snapshot comes after the last one.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the store is not used again afterwards.
+    fn save_snapshot(
+        &mut self,
+        index: LogIndex,
+        offset: u64,
+        piece: &[u8],
+    ) -> Result<(), StoreError>;
+
+    /// Bytes of a named snapshot: at most `max_bytes`, and some unless it ends before `offset`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it is not here, or damaged.
+    fn read_snapshot(
+        &mut self,
+        id: SnapshotId,
+        offset: u64,
+        max_bytes: usize,
+    ) -> Result<Chunk, StoreError>;
 
     /// What to call this store in an error message.
     fn name(&self) -> PathBuf;
@@ -67,19 +94,6 @@ pub enum StoreError {
         /// Whose it should be.
         expected: Identity,
     },
-    /// The data belong to a group of other members.
-    #[error(
-        "{} belongs to a group of nodes {found}, but nodes {expected} are configured; nothing was changed: name the same members",
-        path.display()
-    )]
-    OtherMembers {
-        /// The file.
-        path: PathBuf,
-        /// The members that are stored.
-        found: String,
-        /// The members that are configured.
-        expected: String,
-    },
     /// The data cannot be what was written.
     #[error(
         "{} is damaged: {what}; nothing was changed: do not start this node from it again",
@@ -99,29 +113,4 @@ pub enum StoreError {
         /// What is wrong.
         what: String,
     },
-}
-
-/// Folds what a store holds; `None` if it holds nothing, or a first write that was torn.
-///
-/// # Errors
-/// [`StoreError`] if the records are damaged or another node's.
-pub fn load(store: &mut impl Store, expected: Identity) -> Result<Option<Stored>, StoreError> {
-    let path = store.name();
-    let mut stored = Stored::empty();
-    store.load(&mut |row, record| {
-        let damaged = |what: String| StoreError::Damaged {
-            path: path.clone(),
-            what: format!("record {row}: {what}"),
-        };
-        let (write, length) = Write::decode(&record).map_err(|error| damaged(error.to_string()))?;
-        if length != record.len() {
-            return Err(damaged("bytes left over".to_owned()));
-        }
-        if write.identity != expected {
-            let (path, found) = (path.clone(), write.identity);
-            return Err(StoreError::Foreign { path, found, expected });
-        }
-        stored.replay(write).map_err(|error| damaged(error.to_string()))
-    })?;
-    Ok((!stored.is_empty()).then_some(stored))
 }

@@ -1,8 +1,7 @@
-//! The store on disk: one redb file, one transaction and one sync per batch of records.
+//! The store on disk: one redb file, one transaction and one sync per batch of writes.
 //!
-//! The table maps row numbers to records. Its last row, [`END`], holds the number of rows, so that
-//! a file that lost some cannot pass for a shorter one. A new file gets its name only when it is
-//! complete and durable; an empty or torn file under that name is damage, never a first start.
+//! A new file gets its name only when it is complete and durable; an empty or torn file under that name
+//! is damage, never a first start.
 
 use core::panic::AssertUnwindSafe;
 use std::fs::{self, File};
@@ -10,28 +9,24 @@ use std::io;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
-use redb::{Database, DatabaseError, ReadableDatabase, StorageError};
-use redb::{Durability, TableDefinition};
+use raftcore::{Chunk, Entries, Identity, LogIndex, LogRequest, SnapshotId, Stored, Write};
+use redb::{Database, DatabaseError, Durability, ReadableDatabase, StorageError};
 
 use super::folder::{FolderLock, sync_folder, unusable};
-use super::{Store, StoreError};
+use super::tables::{self, Tables};
+use super::{Store, StoreError, snapshots};
 
 /// The database's name in the data folder.
 pub const FILE_NAME: &str = "raft.redb";
 
-const ROWS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("writes");
-/// The row that holds the number of rows.
-const END: u64 = u64::MAX;
-/// Pages in memory; records are written once and read once.
+/// Pages in memory; most of what is written is never read again.
 const CACHE_BYTES: usize = 16 << 20;
 
-/// Writes of one node in `<folder>/raft.redb`.
+/// What one node writes, in `<folder>/raft.redb`.
 #[derive(Debug)]
 pub struct RedbStore {
     database: Database,
     path: PathBuf,
-    rows: u64,
     _lock: FolderLock,
 }
 
@@ -46,69 +41,96 @@ impl RedbStore {
         if !path.try_exists().map_err(unusable(&path))? {
             create(folder, &path)?;
         }
-        let (database, rows) = guarded(&path, || {
+        let database = guarded(&path, || {
             let database = Database::builder().set_cache_size(CACHE_BYTES).open(&path)?;
-            let rows = count(&database)?;
-            Ok((database, rows))
+            database.begin_read()?.open_table(tables::STATE)?;
+            Ok(database)
         })?;
-        Ok(Self { database, path, rows, _lock: lock })
+        Ok(Self { database, path, _lock: lock })
     }
 
-    fn commit(&self, records: &[Vec<u8>]) -> Result<u64, Fault> {
+    /// Changes the tables in one transaction, with one sync.
+    fn commit(
+        &self,
+        change: impl FnOnce(&mut Tables<'_>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate).map_err(Fault::other)?;
-        let mut rows = self.rows;
-        {
-            let mut table = transaction.open_table(ROWS)?;
-            for record in records {
-                table.insert(rows, record.as_slice())?;
-                rows += 1;
-            }
-            table.insert(END, rows.to_le_bytes().as_slice())?;
-        }
+        change(&mut Tables::open(&transaction)?)?;
         transaction.commit()?;
-        Ok(rows)
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        change: impl FnOnce(&mut Tables<'_>) -> Result<(), Fault>,
+    ) -> Result<(), StoreError> {
+        let failed = |what| StoreError::Failed { path: self.path.clone(), what };
+        match catch_unwind(AssertUnwindSafe(|| self.commit(change))) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(fault)) => Err(failed(fault.to_string())),
+            Err(_) => Err(failed("the database panicked".to_owned())),
+        }
     }
 }
 
 impl Store for RedbStore {
-    fn load(
-        &mut self,
-        take: &mut dyn FnMut(u64, Bytes) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        let mut refused = None;
-        guarded(&self.path, || {
-            let table = self.database.begin_read()?.open_table(ROWS)?;
-            let mut expected = 0;
-            for row in table.range(..END)? {
-                let (row, record) = row?;
-                if row.value() != expected {
-                    return Err(Fault::Damage(format!("record {expected} is missing")));
-                }
-                if let Err(error) = take(expected, Bytes::copy_from_slice(record.value())) {
-                    refused = Some(error);
-                    return Ok(());
-                }
-                expected += 1;
+    fn load(&mut self, expected: Identity) -> Result<Option<Stored>, StoreError> {
+        let path = &self.path;
+        let (owner, stored) = guarded(path, || {
+            let transaction = self.database.begin_read()?;
+            let state = transaction.open_table(tables::STATE)?;
+            let owner = tables::owner(&state)?;
+            if owner.is_some_and(|owner| owner != expected) {
+                return Ok((owner, None));
             }
-            if expected == self.rows {
-                return Ok(());
-            }
-            Err(Fault::Damage(format!("{expected} of {} records are there", self.rows)))
+            Ok((owner, tables::fold(&state, &transaction.open_table(tables::LOG)?)?))
         })?;
-        refused.map_or(Ok(()), Err)
+        if let Some(found) = owner.filter(|&found| found != expected) {
+            return Err(StoreError::Foreign { path: path.clone(), found, expected });
+        }
+        let newest = stored.as_ref().and_then(Stored::snapshot).map(|meta| meta.id);
+        guarded(path, || self.commit(|tables| tables.snapshots.keep_only(newest)))?;
+        Ok(stored)
     }
 
-    fn append(&mut self, records: &[Vec<u8>]) -> Result<(), StoreError> {
-        let failed = |what| StoreError::Failed { path: self.path.clone(), what };
-        match catch_unwind(AssertUnwindSafe(|| self.commit(records))) {
-            Ok(Ok(rows)) => {
-                self.rows = rows;
-                Ok(())
+    fn append(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        self.write(|tables| tables.carry_out(writes))
+    }
+
+    fn read_log(&mut self, request: &LogRequest) -> Result<Entries, StoreError> {
+        let LogRequest { first, last, max_bytes, .. } = *request;
+        guarded(&self.path, || {
+            let log = self.database.begin_read()?.open_table(tables::LOG)?;
+            let entries = tables::run(&log, first, last, max_bytes)?;
+            if entries.is_empty() {
+                return Err(Fault::Damage(format!("entry {first} is missing")));
             }
-            Ok(Err(fault)) => Err(failed(fault.to_string())),
-            Err(_) => Err(failed("the database panicked".to_owned())),
-        }
+            Ok(entries)
+        })
+    }
+
+    fn save_snapshot(
+        &mut self,
+        index: LogIndex,
+        offset: u64,
+        piece: &[u8],
+    ) -> Result<(), StoreError> {
+        self.write(|tables| tables.snapshots.save(index, offset, piece))
+    }
+
+    fn read_snapshot(
+        &mut self,
+        id: SnapshotId,
+        offset: u64,
+        max_bytes: usize,
+    ) -> Result<Chunk, StoreError> {
+        guarded(&self.path, || {
+            let transaction = self.database.begin_read()?;
+            let names = transaction.open_table(snapshots::NAMES)?;
+            let pieces = transaction.open_table(snapshots::PIECES)?;
+            snapshots::read(&names, &pieces, id, offset, max_bytes)
+        })
     }
 
     fn name(&self) -> PathBuf {
@@ -117,7 +139,7 @@ impl Store for RedbStore {
 }
 
 /// What went wrong inside the database.
-enum Fault {
+pub(super) enum Fault {
     Damage(String),
     Io(io::Error),
     InUse,
@@ -201,13 +223,6 @@ fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, Fault>) -> Result<T,
     }
 }
 
-fn count(database: &Database) -> Result<u64, Fault> {
-    let table = database.begin_read()?.open_table(ROWS)?;
-    let end = table.get(END)?;
-    let rows = end.and_then(|end| Some(u64::from_le_bytes(end.value().try_into().ok()?)));
-    rows.ok_or_else(|| Fault::Damage("the number of records is missing".to_owned()))
-}
-
 /// Makes a complete, empty database under another name and renames it. The caller holds the lock.
 fn create(folder: &Path, path: &Path) -> Result<(), StoreError> {
     let unfinished = path.with_extension("new");
@@ -218,7 +233,7 @@ fn create(folder: &Path, path: &Path) -> Result<(), StoreError> {
     guarded(&unfinished, || {
         let database = Database::builder().set_cache_size(CACHE_BYTES).create(&unfinished)?;
         let transaction = database.begin_write()?;
-        transaction.open_table(ROWS)?.insert(END, 0u64.to_le_bytes().as_slice())?;
+        Tables::open(&transaction)?;
         transaction.commit()?;
         Ok(())
     })?;

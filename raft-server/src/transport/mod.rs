@@ -2,7 +2,7 @@
 
 mod tcp;
 
-use raftcore::{Message, NodeId};
+use raftcore::{Membership, Message, NodeId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
@@ -15,6 +15,9 @@ pub trait Transport: Send + 'static {
 
     /// Sends a message, or drops it if there is no room. Never waits.
     fn send(&mut self, message: Message);
+
+    /// Other members are in force now; their contexts may hold addresses.
+    fn set_members(&mut self, _me: NodeId, _membership: &Membership) {}
 
     /// What was carried so far.
     fn status(&self) -> TransportStatus;

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use raftcore::{DecodeError, Frame, MAX_FRAME_BYTES, Message, NodeId};
+use raftcore::{DecodeError, Frame, MAX_FRAME_BYTES, Membership, Message, NodeId};
 use tokio::io::{AsyncWriteExt, BufWriter};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
@@ -15,6 +15,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
 use tracing::{debug, info, warn};
+
+use crate::config::MemberAddresses;
 
 use super::{Inbox, PeerTransport, Transport, TransportStatus};
 
@@ -34,7 +36,10 @@ const BACKOFF_MAX: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct TcpTransport {
     listener: Option<TcpListener>,
+    /// Given at the start: they stand above those in the membership.
     addresses: BTreeMap<NodeId, String>,
+    /// The members' contexts hold addresses of which none was given.
+    from_members: BTreeMap<NodeId, String>,
     peers: BTreeMap<NodeId, Peer>,
     inbound: Arc<Inbound>,
     tasks: JoinSet<()>,
@@ -67,10 +72,19 @@ impl TcpTransport {
         Self {
             listener: Some(listener),
             addresses: peers.into_iter().collect(),
+            from_members: BTreeMap::new(),
             peers: BTreeMap::new(),
             inbound: Arc::default(),
             tasks: JoinSet::new(),
         }
+    }
+
+    fn connect(&mut self, id: NodeId, address: String) {
+        let (queue, messages) = mpsc::channel(QUEUE_MESSAGES);
+        let counts = Arc::<Counts>::default();
+        self.tasks.spawn(serve_peer(id, address, messages, Arc::clone(&counts)));
+        self.peers.insert(id, Peer { queue, counts });
+        while self.tasks.try_join_next().is_some() {}
     }
 }
 
@@ -79,11 +93,26 @@ impl Transport for TcpTransport {
         if let Some(listener) = self.listener.take() {
             self.tasks.spawn(accept(listener, inbox, Arc::clone(&self.inbound)));
         }
-        for (id, address) in core::mem::take(&mut self.addresses) {
-            let (queue, messages) = mpsc::channel(QUEUE_MESSAGES);
-            let counts = Arc::<Counts>::default();
-            self.tasks.spawn(serve_peer(id, address, messages, Arc::clone(&counts)));
-            self.peers.insert(id, Peer { queue, counts });
+        for (id, address) in self.addresses.clone() {
+            self.connect(id, address);
+        }
+    }
+
+    fn set_members(&mut self, me: NodeId, membership: &Membership) {
+        let others = membership.members().iter().filter(|member| member.id != me);
+        let found = others.filter_map(|member| {
+            let address = MemberAddresses::of_member(member)?.raft;
+            (!self.addresses.contains_key(&member.id)).then_some((member.id, address))
+        });
+        let now: BTreeMap<_, _> = found.collect();
+        let before = core::mem::replace(&mut self.from_members, now.clone());
+        for id in before.keys().filter(|&id| before.get(id) != now.get(id)) {
+            self.peers.remove(id);
+        }
+        for (id, address) in now {
+            if !self.peers.contains_key(&id) {
+                self.connect(id, address);
+            }
         }
     }
 
@@ -121,7 +150,7 @@ async fn serve_peer(
     counts: Arc<Counts>,
 ) {
     let mut backoff = BACKOFF_FIRST;
-    loop {
+    while !messages.is_closed() {
         match timeout(CONNECT_TIMEOUT, connect(&address)).await {
             Ok(Ok(stream)) => {
                 info!(peer = %id, address, "connected");

@@ -1,4 +1,4 @@
-//! `raftcore send`, `get`, `delete`, `status`: clients of a running cluster.
+//! `raftcore send`, `get`, `delete`, `status`, `member`: clients of a running cluster.
 
 use core::time::Duration;
 use std::io::Read;
@@ -15,8 +15,10 @@ use tokio::time::{Instant, sleep};
 
 use super::{Code, Fail, say};
 
+pub(crate) use member::Member;
 pub(crate) use status::Status;
 
+mod member;
 mod status;
 
 /// Pause after every endpoint said "not now".

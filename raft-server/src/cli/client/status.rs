@@ -34,7 +34,7 @@ pub(crate) struct Status {
 /// A node that was asked.
 struct Asked {
     id: NodeId,
-    endpoint: Url,
+    endpoint: Option<Url>,
     answer: Result<StatusBody, Fail>,
 }
 
@@ -71,14 +71,21 @@ impl Cluster {
         let first = first.ok_or_else(|| self.nobody())?;
         let mut nodes = Vec::new();
         for member in first.members {
+            if member.http.is_empty() {
+                let fail = Fail::new(Code::NoAnswer, "no node that answers knows its address");
+                nodes.push(Asked { id: member.id, endpoint: None, answer: Err(fail) });
+                continue;
+            }
             let endpoint = endpoint(&format!("http://{}", member.http))?;
             let answer = self.status(&endpoint, None).await;
-            nodes.push(Asked { id: member.id, endpoint, answer });
+            nodes.push(Asked { id: member.id, endpoint: Some(endpoint), answer });
         }
         let applied = nodes.iter().filter_map(|node| node.answer.as_ref().ok());
         let common = applied.map(|body| body.applied_index.get()).min();
         for node in nodes.iter_mut().filter(|node| node.answer.is_ok()) {
-            node.answer = self.status(&node.endpoint, common).await;
+            if let Some(endpoint) = &node.endpoint {
+                node.answer = self.status(endpoint, common).await;
+            }
         }
         Ok(nodes)
     }
@@ -127,7 +134,8 @@ fn table(nodes: &[Asked]) -> Table {
         "clients",
     ]);
     for Asked { id, endpoint, answer } in nodes {
-        let clients = endpoint.as_str().trim_end_matches('/').to_owned();
+        let clients = endpoint.as_ref().map_or("-", |url| url.as_str().trim_end_matches('/'));
+        let clients = clients.to_owned();
         match answer {
             Ok(body) => table.add_row([
                 id.to_string(),

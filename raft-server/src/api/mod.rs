@@ -6,9 +6,16 @@
 //! | `GET /kv/{key}` | `{"key":"y","value":7}`, not older than any acknowledged write |
 //! | `DELETE /kv/{key}` | `{"ok":true,"index":13,"term":3}`, or 404 if it was not there |
 //! | `GET /status`, `GET /status?index=N` | this node itself, never forwarded |
+//! | `GET /members` | the membership in force at this node, never forwarded; see [`MembersBody`] |
+//! | `PUT /members/{id}`, body `{"raft":"host:port","http":"host:port","learner":false}` | a node is added: `{"ok":true,"index":14,"term":3}` |
+//! | `DELETE /members/{id}` | a node is removed |
+//! | `POST /members/{id}/promote` | a learner becomes a voter once it has caught up |
 //!
 //! Every other answer is `{"error":KIND,"message":SENTENCE}`; see [`ErrorKind`]. A node that does
 //! not lead passes a request on to the leader, once: a passed-on request is never passed on again.
+
+mod members;
+mod status;
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -17,21 +24,24 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
 use bytes::Bytes;
-use raftcore::{LogIndex, NodeId};
+use raftcore::NodeId;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 
-use crate::config::MemberAddresses;
+pub use members::{MemberBody, MembersBody, NewMember};
+pub use status::{StatusBody, StatusChecksum};
+
 use crate::error::Failure;
 use crate::kv::{Answer, Command, KeyValues};
-use crate::server::{Handle, ServerStatus};
+use crate::members::AddressBook;
+use crate::server::Handle;
 
 /// Marks a request that another node has passed on.
 const FORWARDED: &str = "x-raftcore-forwarded";
@@ -47,7 +57,7 @@ pub struct Context {
     /// Its server.
     pub handle: Handle<KeyValues>,
     /// Where the members are.
-    pub members: BTreeMap<NodeId, MemberAddresses>,
+    pub addresses: AddressBook,
     /// Passes requests on; see [`client`].
     pub client: reqwest::Client,
     /// After so long the outcome of a request is unknown.
@@ -70,7 +80,10 @@ pub fn router(context: Context) -> Router {
     Router::new()
         .route("/kv", put(write).post(write))
         .route("/kv/{*key}", get(read).delete(delete))
-        .route("/status", get(status))
+        .route("/status", get(status::status))
+        .route("/members", get(members::list))
+        .route("/members/{id}", put(members::add).delete(members::remove))
+        .route("/members/{id}/promote", post(members::promote))
         .fallback(no_such_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(limit))
@@ -91,6 +104,12 @@ pub enum ErrorKind {
     /// 404: there is no such key.
     #[serde(rename = "unknown key")]
     UnknownKey,
+    /// 404: there is no such member.
+    #[serde(rename = "unknown member")]
+    UnknownMember,
+    /// 409: the members that are wished for cannot be a group, or the node is a member already.
+    #[serde(rename = "wrong members")]
+    WrongMembers,
     /// 404: there is no such path.
     #[serde(rename = "no such route")]
     NoSuchRoute,
@@ -120,7 +139,8 @@ impl ErrorKind {
     const fn status(self) -> StatusCode {
         match self {
             Self::WrongJson | Self::WrongRequest => StatusCode::BAD_REQUEST,
-            Self::UnknownKey | Self::NoSuchRoute => StatusCode::NOT_FOUND,
+            Self::UnknownKey | Self::UnknownMember | Self::NoSuchRoute => StatusCode::NOT_FOUND,
+            Self::WrongMembers => StatusCode::CONFLICT,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -155,6 +175,7 @@ impl From<Failure> for ErrorBody {
             Failure::TooLarge { .. } => ErrorKind::TooLarge,
             Failure::Empty => ErrorKind::WrongRequest,
             Failure::Overwritten => ErrorKind::Overwritten,
+            Failure::Membership(_) => ErrorKind::WrongMembers,
             Failure::Unknown => ErrorKind::UnknownOutcome,
             Failure::Stopping => ErrorKind::Stopping,
         };
@@ -307,7 +328,8 @@ fn unconfirmed() -> ErrorBody {
 
 /// Passes a request on to the leader and its answer back.
 async fn forward(context: &Context, leader: NodeId, whole: Whole) -> Reply {
-    let Some(member) = context.members.get(&leader) else {
+    let membership = context.handle.memberships().borrow().clone();
+    let Some(member) = context.addresses.find(leader, &membership) else {
         let message = format!("node {leader} leads, and its address is not configured");
         return Err(ErrorBody::new(ErrorKind::NoLeader, message));
     };
@@ -339,103 +361,14 @@ async fn forward(context: &Context, leader: NodeId, whole: Whole) -> Reply {
     })
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StatusQuery {
-    index: Option<u64>,
-}
-
-/// What a node says of itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StatusBody {
-    /// The node.
-    pub id: NodeId,
-    /// Its group.
-    pub group: raftcore::GroupId,
-    /// How often it was started.
-    pub incarnation: raftcore::Incarnation,
-    /// Its role.
-    pub role: raftcore::RoleName,
-    /// Its term.
-    pub term: raftcore::Term,
-    /// The leader it knows of.
-    pub leader: Option<NodeId>,
-    /// The last entry of its log.
-    pub last_index: LogIndex,
-    /// The last entry known to be committed.
-    pub commit_index: LogIndex,
-    /// The last entry that was applied.
-    pub applied_index: LogIndex,
-    /// The last entry that is durable here.
-    pub stable_index: LogIndex,
-    /// Whether the node has halted.
-    pub halted: bool,
-    /// The log's checksum at an index, as eight hexadecimal digits.
-    pub checksum: StatusChecksum,
-    /// The members and their addresses.
-    pub members: Vec<MemberAddresses>,
-    /// What a leader knows of its peers.
-    pub peers: Vec<raftcore::PeerStatus>,
-    /// One count per rejected or ignored path of the node.
-    pub counters: raftcore::Counters,
-    /// What the transport has carried.
-    pub transport: crate::transport::TransportStatus,
-    /// What the store has written.
-    pub store: crate::server::StoreStatus,
-}
-
-/// The checksum of a log at one entry; covers every entry before it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StatusChecksum {
-    /// The entry.
-    pub index: LogIndex,
-    /// Eight hexadecimal digits; `None` if the entry is not here.
-    pub value: Option<String>,
-}
-
-impl StatusBody {
-    fn new(context: &Context, status: ServerStatus) -> Self {
-        let ServerStatus { node, incarnation, checksum, transport, store } = status;
-        let value = checksum.value.map(|value| format!("{value:08x}"));
-        Self {
-            id: node.identity.node,
-            group: node.identity.group,
-            incarnation,
-            role: node.role,
-            term: node.term,
-            leader: node.leader,
-            last_index: node.last_index,
-            commit_index: node.commit_index,
-            applied_index: node.applied_index,
-            stable_index: node.stable_index,
-            halted: node.halted,
-            checksum: StatusChecksum { index: checksum.index, value },
-            members: context.members.values().cloned().collect(),
-            peers: node.peers,
-            counters: node.counters,
-            transport,
-            store,
-        }
-    }
-}
-
-async fn status(
-    State(context): Shared,
-    query: Result<Query<StatusQuery>, axum::extract::rejection::QueryRejection>,
-) -> Reply {
-    let Query(StatusQuery { index }) = query
-        .map_err(|rejection| ErrorBody::new(ErrorKind::WrongRequest, rejection.body_text()))?;
-    let status = context.handle.status(index.map(LogIndex)).await?;
-    Ok(json_response(StatusCode::OK, &StatusBody::new(&context, status)))
-}
-
 async fn no_such_route() -> ErrorBody {
-    let message = "use /kv, /kv/{key} or /status";
+    let message = "use /kv, /kv/{key}, /status or /members";
     ErrorBody::new(ErrorKind::NoSuchRoute, message)
 }
 
 async fn wrong_method() -> ErrorBody {
-    let message = "use PUT or POST on /kv, GET or DELETE on /kv/{key}, GET on /status";
+    let message = "use PUT or POST on /kv, GET or DELETE on /kv/{key}, GET on /status and /members, \
+                   PUT or DELETE on /members/{id}, POST on /members/{id}/promote";
     ErrorBody::new(ErrorKind::WrongMethod, message)
 }
 
@@ -477,6 +410,8 @@ mod tests {
             (ErrorKind::WrongJson, "wrong json", 400),
             (ErrorKind::WrongRequest, "wrong request", 400),
             (ErrorKind::UnknownKey, "unknown key", 404),
+            (ErrorKind::UnknownMember, "unknown member", 404),
+            (ErrorKind::WrongMembers, "wrong members", 409),
             (ErrorKind::NoSuchRoute, "no such route", 404),
             (ErrorKind::WrongMethod, "wrong method", 405),
             (ErrorKind::TooLarge, "too large", 413),
