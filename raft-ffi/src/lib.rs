@@ -18,6 +18,7 @@ pub mod membership;
 pub mod node;
 pub mod output;
 pub mod records;
+pub mod snapshot;
 pub mod state;
 pub mod status;
 pub mod stored;

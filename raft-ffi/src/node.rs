@@ -280,7 +280,11 @@ pub unsafe extern "C" fn raftcore_node_applied(
     unsafe { change(node, |node| Ok(node.applied(index.into())?)) }
 }
 
-/// A snapshot of the state machine at `index` was taken and its bytes are durable.
+/// A snapshot of the state machine with everything up to `index` was taken, and its bytes are durable
+/// (Raft 7).
+///
+/// A later write hands out its name (see `raftcore_output_write`), and writes after that say which
+/// entries and older snapshots may be deleted. Ignored if it is not newer than the newest one.
 ///
 /// Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_MISUSE_BEYOND_APPLIED`,
 /// `RAFTCORE_STATUS_MISUSE_HALTED`.

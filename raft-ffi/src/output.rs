@@ -3,7 +3,7 @@
 use core::ops::Range;
 use core_raftcore::{
     Committed, EntryId, Event, Frame, HaltReason, LogIndex, Output, ReadFailure, StepDownReason,
-    WriteId,
+    Write,
 };
 
 use crate::fail::Fail;
@@ -15,18 +15,20 @@ use crate::types::{raftcore_bytes, raftcore_entry_id, raftcore_write_id};
 /// Output: a frame for a peer; see `raftcore_output_send`. May leave now. Dropping, delaying or
 /// repeating it costs time, never safety.
 pub const RAFTCORE_OUTPUT_SEND: u32 = 1;
-/// Output: a record to make durable, in order; see `raftcore_output_persist`. Then
-/// `raftcore_node_persisted`.
+/// Output: a record to make durable, in order; see `raftcore_output_persist`, and
+/// `raftcore_output_write` for what it says of snapshots. Then `raftcore_node_persisted`.
 pub const RAFTCORE_OUTPUT_PERSIST: u32 = 2;
 /// Output: committed entries; see `raftcore_output_apply`. Apply in order; then
 /// `raftcore_node_applied`.
 pub const RAFTCORE_OUTPUT_APPLY: u32 = 3;
-/// Output: replace the state machine by a received snapshot. Not handed out by this version.
+/// Output: replace the state machine by a durable snapshot, all or nothing; see
+/// `raftcore_output_restore`. Then `raftcore_node_applied`. Also the first duty of a node that is
+/// started from less than its snapshot holds.
 pub const RAFTCORE_OUTPUT_RESTORE: u32 = 4;
 /// Output: read entries from storage; see `raftcore_output_log_request`, answered by
 /// `raftcore_node_log_read`.
 pub const RAFTCORE_OUTPUT_READ_LOG: u32 = 5;
-/// Output: read a piece of a snapshot. Not handed out by this version.
+/// Output: read a piece of a snapshot to send; see `raftcore_output_chunk_request`.
 pub const RAFTCORE_OUTPUT_READ_SNAPSHOT: u32 = 6;
 /// Output: the state machine may be read now; see `raftcore_output_read`.
 pub const RAFTCORE_OUTPUT_READ_READY: u32 = 7;
@@ -35,7 +37,6 @@ pub const RAFTCORE_OUTPUT_READ_FAILED: u32 = 8;
 /// Output: own proposals were overwritten, certainly not applied; see `raftcore_output_proposals`.
 pub const RAFTCORE_OUTPUT_PROPOSALS_LOST: u32 = 9;
 /// Output: a snapshot passed own proposals, applied or not; see `raftcore_output_proposals`.
-/// Not handed out by this version.
 pub const RAFTCORE_OUTPUT_PROPOSALS_UNKNOWN: u32 = 10;
 /// Output: the node refuses everything from now on; see `raftcore_output_halted`.
 pub const RAFTCORE_OUTPUT_HALTED: u32 = 11;
@@ -91,7 +92,7 @@ pub struct raftcore_output(Duty);
 
 enum Duty {
     Send { to: u64, frame: Frame },
-    Persist { id: WriteId, record: Vec<u8> },
+    Persist { write: Box<Write>, record: Vec<u8> },
     Apply { committed: Committed, commands: Vec<Span> },
     Other(Output),
 }
@@ -180,13 +181,30 @@ impl raftcore_output {
     pub(crate) fn new(output: Output) -> Self {
         Self(match output {
             Output::Send(message) => Duty::Send { to: message.to().get(), frame: message.encode() },
-            Output::Persist(write) => Duty::Persist { id: write.id, record: write.encode() },
+            Output::Persist(write) => {
+                let record = write.encode();
+                Duty::Persist { write: Box::new(write), record }
+            }
             Output::Apply(committed) => {
                 let commands = spans(&committed);
                 Duty::Apply { committed, commands }
             }
             other => Duty::Other(other),
         })
+    }
+
+    pub(crate) const fn write(&self) -> Option<&Write> {
+        match &self.0 {
+            Duty::Persist { write, .. } => Some(write),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn other(&self) -> Option<&Output> {
+        match &self.0 {
+            Duty::Other(output) => Some(output),
+            _ => None,
+        }
     }
 
     const fn kind(&self) -> u32 {
@@ -220,7 +238,7 @@ fn spans(committed: &Committed) -> Vec<Span> {
 ///
 /// # Safety
 /// `output` is NULL, or an output that is not yet released.
-unsafe fn look(
+pub(crate) unsafe fn look(
     output: *const raftcore_output,
     call: impl FnOnce(&raftcore_output) -> Result<(), Fail>,
 ) -> raftcore_status {
@@ -228,7 +246,7 @@ unsafe fn look(
     status_of(|| call(unsafe { lent(output) }?))
 }
 
-fn wrong_kind<T>() -> Result<T, Fail> {
+pub(crate) fn wrong_kind<T>() -> Result<T, Fail> {
     Err(Fail::plain(RAFTCORE_STATUS_WRONG_KIND))
 }
 
@@ -313,8 +331,8 @@ pub unsafe extern "C" fn raftcore_output_persist(
     unsafe {
         look(output, |output| {
             let (out_write, out_record) = (Out::new(out_write)?, Out::new(out_record)?);
-            let Duty::Persist { id, record } = &output.0 else { return wrong_kind() };
-            out_write.put((*id).into());
+            let Duty::Persist { write, record } = &output.0 else { return wrong_kind() };
+            out_write.put(write.id.into());
             out_record.put(record.as_slice().into());
             Ok(())
         })

@@ -40,7 +40,7 @@ fn used() -> Fail {
 ///
 /// # Safety
 /// `stored` is NULL, or an object that is not freed and that nothing changes now.
-unsafe fn look(
+pub(crate) unsafe fn look(
     stored: *const raftcore_stored,
     call: impl FnOnce(&Stored) -> Result<(), Fail>,
 ) -> raftcore_status {
@@ -59,7 +59,7 @@ fn new_stored(stored: Stored) -> *mut raftcore_stored {
 ///
 /// Every founding member is given the same voters, itself among them. Do this once for a group:
 /// later starts are `raftcore_stored_empty` and `raftcore_stored_replay`. A node that is added later
-/// is given the founders too, without being one of them.
+/// starts with `raftcore_stored_join`.
 ///
 /// `voters` are copied. `*out_stored` is owned by the caller until `raftcore_stored_free`.
 ///
@@ -112,8 +112,8 @@ fn found(
     Ok(new_stored(Stored::found(identity, membership?)))
 }
 
-/// The first start of a node that is given nothing, not even the founders; its storage must be
-/// empty.
+/// The first start of a node that a running group will add: it waits, without knowing anybody, for
+/// a leader that adds it. Its storage must be empty.
 ///
 /// `*out_stored` is owned by the caller until `raftcore_stored_free`.
 ///

@@ -308,7 +308,8 @@ fn help_names_every_command_with_an_example_and_the_exit_codes() {
     ] {
         assert!(text.contains(word), "{word}");
     }
-    for command in ["run", "node", "send", "get", "delete", "status", "member", "simulate", "model"] {
+    for command in ["run", "node", "send", "get", "delete", "status", "member", "simulate", "model"]
+    {
         let help = raftcore(&[command, "--help"]);
         assert!(help.succeeds().contains(&format!("  raftcore {command}")), "{command}");
     }
