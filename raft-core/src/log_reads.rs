@@ -234,11 +234,6 @@ impl LogReads {
         self.open.retain(|read| !matches!(read.reader, Reader::Peer(id) if gone(id)));
     }
 
-    /// The log begins later: what failed before is not tried again.
-    pub(crate) fn discarded(&mut self, through: LogIndex) {
-        self.open.retain(|read| read.first > through);
-    }
-
     /// The first entry that an open request names: it must not be discarded.
     pub(crate) fn lowest_open(&self) -> Option<LogIndex> {
         let open = |read: &&Read| matches!(read.state, State::Wanted | State::Asked);

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use core_raftcore::{
-    Chunk, ChunkId, ChunkRequest, Output, SnapshotChunk, SnapshotId, SnapshotMeta, Unavailable, Write,
+    Chunk, ChunkId, ChunkRequest, Output, SnapshotChunk, SnapshotId, SnapshotMeta, Unavailable,
+    Write,
 };
 
 use crate::fail::Fail;

@@ -1,10 +1,9 @@
 //! Reads of the log: what a host gives back to its node from its disk, and when.
 
-use raftcore::{Entries, LogIndex, LogReadId, LogRequest, Unavailable};
+use raftcore::{Entries, LogReadId, LogRequest, Unavailable};
 
 use super::{Checked, Event, FaultKind, Property, World, broken, note};
 use crate::disk::first_entries;
-use crate::host::Driver;
 
 /// An answer on its way from the disk to the node.
 #[derive(Clone)]
