@@ -32,7 +32,8 @@ def read(file: BinaryIO) -> raftcore.Stored:
 def main(path: str, line: str) -> None:
     with open(path, "a+b", buffering=0) as file:
         file.seek(0)
-        node = raftcore.Node(raftcore.Config(), read(file))
+        # The whole journal stays in memory: it is never read back with `ReadLog`.
+        node = raftcore.Node(raftcore.Config(window_bytes=sys.maxsize), read(file))
         proposed = None
         # Nobody waits for a network here, so time may run as fast as it can.
         for now in count():

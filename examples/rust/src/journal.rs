@@ -22,7 +22,9 @@ fn main() -> Result<()> {
     let [path, line] = arguments.as_slice() else { return Err("usage: journal FILE LINE".into()) };
     let mut file = open(Path::new(path))?;
     let stored = read(&mut file)?;
-    let mut node = Node::new(Config::default(), stored, LogIndex(0))?;
+    // The whole journal stays in memory: it is never read back with `ReadLog`.
+    let config = Config { window_bytes: usize::MAX, ..Config::default() };
+    let mut node = Node::new(config, stored, LogIndex(0))?;
     let mut proposed = None;
     // Nobody waits for a network here, so time may run as fast as it can.
     for now in 0.. {
