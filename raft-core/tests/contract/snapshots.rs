@@ -1,7 +1,7 @@
 //! What is promised about snapshots, and what is misuse.
 
 use super::*;
-use raftcore::{ChunkRequest, SnapshotMeta};
+use raftcore::{ChunkRequest, Member, SnapshotMeta};
 use support::lab::Lab;
 
 /// Three nodes, the first one leading with `size` commands; nothing is kept behind snapshots.
@@ -150,6 +150,23 @@ fn a_short_answer_is_legal() {
     }
     lab.run(5);
     assert_eq!(lab.hosts[&3].applied, lab.hosts[&1].applied);
+}
+
+#[test]
+fn a_snapshot_without_bytes_is_shipped_like_any_other() {
+    let mut lab = led_by_1(0);
+    lab.network.cut_off(&[3], &[1, 2]);
+    let (index, members) = (lab.node(1).membership_index(), lab.node(1).membership());
+    let change = MembershipChange::add(index, members, Member::learner(NodeId(3)));
+    let done = lab.act(1, |node| node.propose_membership(change)).unwrap();
+    lab.settle();
+    assert_eq!(lab.snapshot(1), Ok(done.index));
+    lab.settle();
+    assert!(lab.hosts[&1].shelf.named.values().all(Vec::is_empty), "no command was applied");
+    lab.network.heal();
+    lab.run(10);
+    assert_eq!(lab.node(3).applied_index(), done.index);
+    assert_eq!(lab.node(3).membership_index(), done.index);
 }
 
 #[test]

@@ -324,3 +324,22 @@ fn a_slow_transfer_does_not_hold_the_cluster_back() {
     lab.run(10);
     assert_eq!(lab.hosts[&3].applied, lab.hosts[&1].applied);
 }
+
+/// Thesis 4.2.1, 5.1: a server that joins gets the snapshot, whatever the log once held.
+#[test]
+fn a_new_server_gets_the_snapshot() {
+    let config = Config { max_retained_bytes: 0, max_chunk_bytes: 10, ..config() };
+    let mut lab = Lab::with_outsiders(3, 1, &config);
+    lab.elect(1);
+    lab.propose(1, "x=1");
+    lab.propose(1, "x=2");
+    lab.run(2);
+    snapshot(&mut lab, 1);
+    assert_eq!(lab.log(1), []);
+    let (index, members) = (lab.node(1).membership_index(), lab.node(1).membership());
+    let change = MembershipChange::add(index, members, Member::voter(NodeId(4)));
+    lab.act(1, |node| node.propose_membership(change)).unwrap();
+    lab.run(10);
+    assert_eq!(lab.hosts[&4].applied, lab.hosts[&1].applied);
+    assert_eq!(lab.node(4).membership(), lab.node(1).membership());
+}

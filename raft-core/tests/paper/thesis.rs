@@ -222,3 +222,34 @@ fn the_leader_counts_itself_when_its_disk_is_done() {
     lab.sync(1, 1);
     assert_eq!(lab.node(1).commit_index(), LogIndex(2));
 }
+
+/// 10.2.2: what is proposed together travels together.
+#[test]
+fn proposals_made_together_are_one_append() {
+    let mut lab = led_by_1(3, &config());
+    for number in 0..50 {
+        lab.propose(1, &number.to_string());
+    }
+    lab.poll(1);
+    let link = Link { from: 1, to: 2 };
+    assert_eq!(lab.network.on(link).count(), 1);
+    let Body::Append(append) = lab.network.on(link).next().unwrap().body() else { panic!() };
+    assert_eq!(append.entries.len(), 50);
+}
+
+/// 10.2.2: a leader sends the next entries before it hears of those before.
+#[test]
+fn a_leader_sends_ahead_of_the_replies() {
+    let mut lab = led_by_1(3, &config());
+    let link = Link { from: 1, to: 2 };
+    lab.network.hold(link);
+    for number in 0..5 {
+        let id = lab.propose(1, &number.to_string());
+        lab.poll(1);
+        let Body::Append(append) = lab.network.on(link).last().unwrap().body() else { panic!() };
+        assert_eq!((append.entries.first(), append.entries.len()), (id.index, 1));
+    }
+    lab.network.release(link);
+    lab.settle();
+    assert_eq!(lab.hosts[&2].applied.len(), 5);
+}
