@@ -25,6 +25,16 @@
  *   apply. Then raftcore_node_persisted and raftcore_node_applied, now or later, and poll again.
  *   raftcore_node_deadline says how long nothing happens by itself.
  *
+ * SNAPSHOTS
+ *
+ *   Make a snapshot of the state machine durable, under the index of the last entry it contains; then
+ *   raftcore_node_snapshot_taken. A write names it; later ones say which entries and which older
+ *   snapshots may be deleted. raftcore_output_write tells what a write says, and holds pieces of
+ *   snapshots that come from peers: keep them under their name. RAFTCORE_OUTPUT_READ_SNAPSHOT asks for a
+ *   piece to send; RAFTCORE_OUTPUT_RESTORE makes the state machine what a snapshot says, also at a
+ *   start. Before a node is started, all snapshots but that of raftcore_stored_snapshot may be deleted.
+ *   raft-ffi/tests/c/shelf.h does all of it in memory.
+ *
  * STATUS
  *
  *   Every function that can fail returns a raftcore_status and gives its results through
@@ -78,22 +88,24 @@
 // repeating it costs time, never safety.
 #define RAFTCORE_OUTPUT_SEND 1
 
-// Output: a record to make durable, in order; see `raftcore_output_persist`. Then
-// `raftcore_node_persisted`.
+// Output: a record to make durable, in order; see `raftcore_output_persist`, and
+// `raftcore_output_write` for what it says of snapshots. Then `raftcore_node_persisted`.
 #define RAFTCORE_OUTPUT_PERSIST 2
 
 // Output: committed entries; see `raftcore_output_apply`. Apply in order; then
 // `raftcore_node_applied`.
 #define RAFTCORE_OUTPUT_APPLY 3
 
-// Output: replace the state machine by a received snapshot. Not handed out by this version.
+// Output: replace the state machine by a durable snapshot, all or nothing; see
+// `raftcore_output_restore`. Then `raftcore_node_applied`. Also the first duty of a node that is
+// started from less than its snapshot holds.
 #define RAFTCORE_OUTPUT_RESTORE 4
 
 // Output: read entries from storage; see `raftcore_output_log_request`, answered by
 // `raftcore_node_log_read`.
 #define RAFTCORE_OUTPUT_READ_LOG 5
 
-// Output: read a piece of a snapshot. Not handed out by this version.
+// Output: read a piece of a snapshot to send; see `raftcore_output_chunk_request`.
 #define RAFTCORE_OUTPUT_READ_SNAPSHOT 6
 
 // Output: the state machine may be read now; see `raftcore_output_read`.
@@ -106,7 +118,6 @@
 #define RAFTCORE_OUTPUT_PROPOSALS_LOST 9
 
 // Output: a snapshot passed own proposals, applied or not; see `raftcore_output_proposals`.
-// Not handed out by this version.
 #define RAFTCORE_OUTPUT_PROPOSALS_UNKNOWN 10
 
 // Output: the node refuses everything from now on; see `raftcore_output_halted`.
@@ -435,6 +446,89 @@ typedef struct raftcore_event {
   // An entry.
   struct raftcore_entry_id at;
 } raftcore_event;
+
+// Names one snapshot for ever; two snapshots of one index by two makers are two snapshots.
+//
+// They are ordered by their fields, the first one first: a snapshot is older than another one if it
+// comes before it in this order.
+typedef struct raftcore_snapshot_id {
+  // The last entry it contains.
+  uint64_t index;
+  // The term of that entry.
+  uint64_t term;
+  // The node that made it.
+  uint64_t maker;
+  // The life of the maker.
+  uint64_t incarnation;
+  // Its number within that life.
+  uint64_t counter;
+} raftcore_snapshot_id;
+
+// Bytes of a snapshot that came from a peer.
+typedef struct raftcore_snapshot_chunk {
+  // The snapshot.
+  struct raftcore_snapshot_id snapshot;
+  // Where the bytes begin. An offset that was there before begins anew from there.
+  uint64_t offset;
+  // Length of the whole snapshot, in bytes.
+  uint64_t total;
+  // The bytes, borrowed until the output is released.
+  struct raftcore_bytes data;
+} raftcore_snapshot_chunk;
+
+// A snapshot, without its bytes.
+typedef struct raftcore_snapshot {
+  // Its name. Index 0 is the founding of the group, which has no bytes.
+  struct raftcore_snapshot_id id;
+  // Its length in bytes; 0 for one that was taken here, whose length the library does not know.
+  uint64_t length;
+  // XXH3 of all its bytes; 0 for one that was taken here.
+  uint64_t checksum;
+} raftcore_snapshot;
+
+// What a write changes, in the order in which it is carried out. The record of
+// `raftcore_output_persist` says all of it; this is for hosts that keep snapshots or entries apart.
+//
+// After a crash any prefix of the writes, down to between two of these fields, is legal.
+typedef struct raftcore_write {
+  // Whether `chunk` is there: 1 or 0.
+  uint32_t has_chunk;
+  // Whether `snapshot` is there: 1 or 0.
+  uint32_t has_snapshot;
+  // Whether the log begins anew after the snapshot, without any entry: 1 or 0.
+  uint32_t resets_log;
+  // Whether `release_below` is there: 1 or 0.
+  uint32_t has_release;
+  // Bytes of a snapshot to keep.
+  struct raftcore_snapshot_chunk chunk;
+  // The newest snapshot: one whose bytes were kept before, or, if its maker is this node, the one
+  // that was told with `raftcore_node_snapshot_taken` for its index. By itself it deletes nothing.
+  struct raftcore_snapshot snapshot;
+  // Delete this entry and all after it; 0: none.
+  uint64_t truncate_from;
+  // The first entry to append; 0: none.
+  uint64_t first_entry;
+  // The last entry to append; 0: none.
+  uint64_t last_entry;
+  // Entries up to here may be deleted; 0: none.
+  uint64_t discard_through;
+  // Snapshots older than this one may be deleted, finished or not.
+  struct raftcore_snapshot_id release_below;
+} raftcore_write;
+
+// A piece of a snapshot that a node wants to send to a peer.
+typedef struct raftcore_chunk_request {
+  // The life of the node that asks.
+  uint64_t incarnation;
+  // Its name in that life.
+  uint64_t sequence;
+  // The snapshot.
+  struct raftcore_snapshot_id snapshot;
+  // Where the piece begins.
+  uint64_t offset;
+  // How long it may be.
+  size_t max_bytes;
+} raftcore_chunk_request;
 
 // Done.
 #define RAFTCORE_STATUS_OK 0
@@ -871,11 +965,16 @@ raftcore_status raftcore_node_persisted(struct raftcore_node *node, struct raftc
 // Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_MISUSE_*`.
 raftcore_status raftcore_node_applied(struct raftcore_node *node, uint64_t index);
 
-// A snapshot of the state machine at `index` was taken and its bytes are durable.
+// A snapshot of the state machine with everything up to `index` was taken, and its bytes are durable
+// (Raft 7).
+//
+// A later write hands out its name (see `raftcore_output_write`), and writes after that say which
+// entries and older snapshots may be deleted. Ignored if it is not newer than the newest one.
 //
 // Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_MISUSE_BEYOND_APPLIED`,
 // `RAFTCORE_STATUS_MISUSE_HALTED`.
-raftcore_status raftcore_node_snapshot_taken(struct raftcore_node *node, uint64_t index);
+raftcore_status raftcore_node_snapshot_taken(struct raftcore_node *node,
+                                             uint64_t index);
 
 // A write failed. Never retry a failed sync: the node halts; free it and start it from disk.
 //
@@ -987,6 +1086,56 @@ raftcore_status raftcore_records_at(const struct raftcore_records *records,
 // Threads: any, once.
 void raftcore_records_free(struct raftcore_records *records);
 
+// What a write changes. Bytes in it are borrowed until the release.
+//
+// Threads: any. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_WRONG_KIND`.
+raftcore_status raftcore_output_write(const struct raftcore_output *output,
+                                      struct raftcore_write *out_write);
+
+// Which snapshot the state machine is to be replaced by, all or nothing; it is durable. Then
+// `raftcore_node_applied` with its index.
+//
+// What comes after this output waits for it: apply nothing before the state machine is replaced.
+//
+// Threads: any. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_WRONG_KIND`.
+raftcore_status raftcore_output_restore(const struct raftcore_output *output,
+                                        struct raftcore_snapshot *out_snapshot);
+
+// Which piece of a snapshot to read; answer with `raftcore_node_snapshot_chunk` or
+// `raftcore_node_snapshot_unavailable`, at any later time.
+//
+// Threads: any. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_WRONG_KIND`.
+raftcore_status raftcore_output_chunk_request(const struct raftcore_output *output,
+                                              struct raftcore_chunk_request *out_request);
+
+// Answers a `RAFTCORE_OUTPUT_READ_SNAPSHOT`: bytes at the offset asked for, of a snapshot that has
+// `total` bytes. A short answer is legal; one that nobody waits for any more is ignored.
+//
+// `data` is copied. Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`,
+// `RAFTCORE_STATUS_MISUSE_UNKNOWN_REQUEST`, `RAFTCORE_STATUS_MISUSE_WRONG_ANSWER` for more bytes than
+// asked for, `RAFTCORE_STATUS_MISUSE_HALTED`.
+raftcore_status raftcore_node_snapshot_chunk(struct raftcore_node *node,
+                                             const struct raftcore_chunk_request *request,
+                                             uint64_t total,
+                                             const uint8_t *data,
+                                             size_t length);
+
+// Answers a `RAFTCORE_OUTPUT_READ_SNAPSHOT`: the snapshot cannot be read. The node tries again
+// later, perhaps with a newer one.
+//
+// Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_MISUSE_UNKNOWN_REQUEST`,
+// `RAFTCORE_STATUS_MISUSE_HALTED`.
+raftcore_status raftcore_node_snapshot_unavailable(struct raftcore_node *node,
+                                                   const struct raftcore_chunk_request *request);
+
+// The newest snapshot among what is stored: `*out_has` is false, and `*out_snapshot` zero, if there is
+// none. All others, finished or not, may be deleted before a node is started.
+//
+// Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_ALREADY_STARTED`.
+raftcore_status raftcore_stored_snapshot(const struct raftcore_stored *stored,
+                                         bool *out_has,
+                                         struct raftcore_snapshot *out_snapshot);
+
 // Whether `raftcore_node_poll_output` would hand out a duty.
 //
 // Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`.
@@ -1067,7 +1216,7 @@ const char *raftcore_status_text(raftcore_status status);
 //
 // Every founding member is given the same voters, itself among them. Do this once for a group:
 // later starts are `raftcore_stored_empty` and `raftcore_stored_replay`. A node that is added later
-// is given the founders too, without being one of them.
+// starts with `raftcore_stored_join`.
 //
 // `voters` are copied. `*out_stored` is owned by the caller until `raftcore_stored_free`.
 //
@@ -1091,8 +1240,8 @@ raftcore_status raftcore_stored_found_members(uint64_t group,
                                               size_t count,
                                               struct raftcore_stored **out_stored);
 
-// The first start of a node that is given nothing, not even the founders; its storage must be
-// empty.
+// The first start of a node that a running group will add: it waits, without knowing anybody, for
+// a leader that adds it. Its storage must be empty.
 //
 // `*out_stored` is owned by the caller until `raftcore_stored_free`.
 //

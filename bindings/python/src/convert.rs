@@ -2,7 +2,10 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
-use raftcore::{EntryId, LogIndex, LogReadId, LogRequest, Member, Membership, NodeId, WriteId};
+use raftcore::{
+    ChunkId, EntryId, LogIndex, LogReadId, LogRequest, Member, Membership, NodeId, SnapshotId,
+    SnapshotMeta, WriteId,
+};
 
 /// A class of the Python half, imported once.
 macro_rules! class {
@@ -40,6 +43,32 @@ pub(crate) fn membership<'py>(
     let fields =
         (index.get(), PyTuple::new(py, members)?, PyTuple::new(py, outgoing.collect::<Vec<_>>())?);
     class!(py, "raftcore.values", "Membership")?.call1(fields)
+}
+
+/// `raftcore.SnapshotId`.
+pub(crate) fn snapshot_id(py: Python<'_>, id: SnapshotId) -> PyResult<Bound<'_, PyAny>> {
+    let SnapshotId { index, term, maker, incarnation, counter } = id;
+    let fields = (index.get(), term.get(), maker.get(), incarnation.get(), counter);
+    class!(py, "raftcore.values", "SnapshotId")?.call1(fields)
+}
+
+/// `raftcore.Snapshot`.
+pub(crate) fn snapshot<'py>(py: Python<'py>, meta: &SnapshotMeta) -> PyResult<Bound<'py, PyAny>> {
+    let fields = (snapshot_id(py, meta.id)?, meta.length, meta.checksum);
+    class!(py, "raftcore.values", "Snapshot")?.call1(fields)
+}
+
+/// The attributes of a `raftcore.ReadSnapshot` that name it.
+#[derive(FromPyObject)]
+pub(crate) struct ReadSnapshotFields {
+    incarnation: u64,
+    sequence: u64,
+}
+
+impl From<ReadSnapshotFields> for ChunkId {
+    fn from(fields: ReadSnapshotFields) -> Self {
+        Self { incarnation: fields.incarnation.into(), sequence: fields.sequence }
+    }
 }
 
 /// The attributes of a `raftcore.WriteId`.

@@ -4,12 +4,14 @@ use bytes::Bytes;
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use raftcore::{
-    LogRequest, Member, MembershipChange, Message, NodeId, ReadConsistency, ReadId, Refused,
-    RoleName, Tick, Write,
+    Chunk, LogRequest, Member, MembershipChange, Message, NodeId, ReadConsistency, ReadId, Refused,
+    RoleName, Tick, Unavailable, Write,
 };
 
 use crate::config::Config;
-use crate::convert::{MemberFields, ReadLogFields, WriteIdFields, class, entry_id, membership};
+use crate::convert::{
+    MemberFields, ReadLogFields, ReadSnapshotFields, WriteIdFields, class, entry_id, membership,
+};
 use crate::errors::{self, raised};
 use crate::guard::Guarded;
 use crate::outputs;
@@ -138,9 +140,32 @@ impl Node {
         raised(py, self.0.with(py, |node| node.log_read(request.id, answer))?)
     }
 
-    /// A snapshot of the state machine at `index` was taken and its bytes are durable.
+    /// A snapshot of the state machine at `index` was taken and its bytes are durable (Raft 7).
+    ///
+    /// A later `Persist` hands out its name, and others say what may be deleted because of it. Ignored
+    /// if it is not newer than the newest one.
     fn snapshot_taken(&self, py: Python<'_>, index: u64) -> PyResult<()> {
         raised(py, self.0.with(py, |node| node.snapshot_taken(index.into()))?)
+    }
+
+    /// Answers a `ReadSnapshot`: bytes at its offset, of a snapshot of `total` bytes.
+    ///
+    /// A short answer is legal; one that nobody waits for any more is ignored.
+    fn snapshot_chunk(
+        &self,
+        py: Python<'_>,
+        request: ReadSnapshotFields,
+        total: u64,
+        data: PyBuffer<u8>,
+    ) -> PyResult<()> {
+        let chunk = Ok(Chunk { total, data: data.to_vec(py)?.into() });
+        raised(py, self.0.with(py, |node| node.snapshot_chunk(request.into(), chunk))?)
+    }
+
+    /// Answers a `ReadSnapshot`: it cannot be read. The node tries again later.
+    fn snapshot_unavailable(&self, py: Python<'_>, request: ReadSnapshotFields) -> PyResult<()> {
+        let answer = |node: &mut Core| node.snapshot_chunk(request.into(), Err(Unavailable));
+        raised(py, self.0.with(py, answer)?)
     }
 
     /// A write failed. Never retry a failed sync: the node halts; start it from disk.

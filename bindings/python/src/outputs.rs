@@ -3,10 +3,11 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 use raftcore::{
-    Committed, EntryRef, Event, HaltReason, LogRequest, Output, ReadFailure, StepDownReason,
+    ChunkRequest, Committed, EntryRef, Event, HaltReason, LogIndex, LogRequest, Output,
+    ReadFailure, SnapshotChunk, StepDownReason, Write,
 };
 
-use crate::convert::{class, entry_id, write_id};
+use crate::convert::{class, entry_id, snapshot, snapshot_id, write_id};
 use crate::errors;
 
 type Made<'py> = PyResult<Bound<'py, PyAny>>;
@@ -26,7 +27,7 @@ pub(crate) fn output(py: Python<'_>, output: Output) -> Made<'_> {
         }
         Output::Persist(write) => {
             let record = PyBytes::new(py, &write.encode());
-            make!(py, "Persist", (write_id(py, write.id)?, record))
+            make!(py, "Persist", (write_id(py, write.id)?, record, changes(py, &write)?))
         }
         Output::Apply(committed) => apply(py, &committed),
         Output::ReadReady(id) => make!(py, "ReadReady", (id.get(),)),
@@ -52,10 +53,32 @@ pub(crate) fn output(py: Python<'_>, output: Output) -> Made<'_> {
             let (incarnation, first, last) = (id.incarnation.get(), first.get(), last.get());
             make!(py, "ReadLog", (incarnation, id.sequence, first, last, max_bytes))
         }
-        Output::Restore(_) | Output::ReadSnapshot(_) => {
-            Err(errors::internal(py, "an output this version does not know", "Unsupported"))
+        Output::Restore(meta) => make!(py, "Restore", (snapshot(py, &meta)?,)),
+        Output::ReadSnapshot(request) => {
+            let ChunkRequest { id, snapshot, offset, max_bytes } = request;
+            let (incarnation, name) = (id.incarnation.get(), snapshot_id(py, snapshot)?);
+            make!(py, "ReadSnapshot", (incarnation, id.sequence, name, offset, max_bytes))
         }
     }
+}
+
+fn changes<'py>(py: Python<'py>, write: &Write) -> Made<'py> {
+    let chunk = |chunk: &SnapshotChunk| {
+        let (id, data) = (snapshot_id(py, chunk.snapshot)?, PyBytes::new(py, &chunk.data));
+        class!(py, "raftcore.values", "SnapshotChunk")?.call1((id, chunk.offset, chunk.total, data))
+    };
+    let entries = Some(&write.entries).filter(|entries| !entries.is_empty());
+    let fields = (
+        write.snapshot_chunk.as_deref().map(chunk).transpose()?,
+        write.snapshot.as_deref().map(|meta| snapshot(py, meta)).transpose()?,
+        write.reset_log_to.is_some(),
+        write.truncate_from.map(LogIndex::get),
+        entries.map(|entries| entries.first().get()),
+        entries.map(|entries| entries.last().get()),
+        write.discard_through.map(LogIndex::get),
+        write.release_snapshots_below.map(|id| snapshot_id(py, id)).transpose()?,
+    );
+    make!(py, "Changes", fields)
 }
 
 fn apply<'py>(py: Python<'py>, committed: &Committed) -> Made<'py> {

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView, PySlice};
 use raftcore::{Identity, Member, Membership, MembershipError, StartError, Write};
 
-use crate::convert::MemberFields;
+use crate::convert::{MemberFields, snapshot};
 use crate::errors::{self, raised};
 use crate::guard::Guarded;
 
@@ -79,7 +79,7 @@ impl Stored {
     /// The first start of a founding member; its storage must be empty.
     ///
     /// Every founding member is given the same voters. Do this once for a group. A node that is
-    /// added later is given the founders too, without being one of them.
+    /// added later starts with `join`.
     #[staticmethod]
     fn found(py: Python<'_>, group: u64, node: u64, voters: Vec<u64>) -> PyResult<Self> {
         Self::founded(py, group, node, Membership::of_voters(voters))
@@ -97,8 +97,9 @@ impl Stored {
         Self::founded(py, group, node, Membership::new(members))
     }
 
-    /// The first start of a node that is given nothing, not even the founders. This version starts
-    /// no node from it.
+    /// The first start of a node that a running group will add; its storage must be empty.
+    ///
+    /// It waits, without knowing anybody, for a leader that adds it.
     #[staticmethod]
     fn join(group: u64, node: u64) -> Self {
         let identity = Identity { group: group.into(), node: node.into() };
@@ -132,5 +133,12 @@ impl Stored {
     #[getter]
     fn is_empty(&self, py: Python<'_>) -> PyResult<bool> {
         self.with(py, |stored| stored.is_empty())
+    }
+
+    /// The newest snapshot. All others may be deleted before a node is started.
+    #[getter]
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let newest = self.with(py, |stored| stored.snapshot().cloned())?;
+        newest.map(|meta| snapshot(py, &meta)).transpose()
     }
 }

@@ -141,9 +141,6 @@ def test_nothing_stored_starts_nothing() -> None:
     with pytest.raises(raftcore.StartError) as caught:
         Node(Config(), Stored.empty())
     assert caught.value.kind == "NothingStored"
-    with pytest.raises(raftcore.StartError) as caught:
-        Node(Config(), Stored.join(7, 1))
-    assert caught.value.kind == "Unsupported"
 
 
 def test_damaged_records_are_not_replayed() -> None:
@@ -256,12 +253,6 @@ def test_wrong_completions_are_misuse() -> None:
         node.log_read(raftcore.ReadLog(1, 1, first=1, last=2, max_bytes=1), [b"no record"])
     with pytest.raises(raftcore.DecodeError):
         raftcore.record_entries(b"no record")
-
-
-def test_what_this_version_does_not_do_is_said() -> None:
-    with pytest.raises(raftcore.Misuse) as caught:
-        new_leader().snapshot_taken(1)
-    assert caught.value.kind == "Unsupported"
 
 
 def test_a_follower_without_a_leader_names_none() -> None:

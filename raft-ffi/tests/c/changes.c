@@ -170,7 +170,7 @@ static void check_learner_is_added_and_promoted(struct cluster *cluster)
 {
     const raftcore_member learner = {outsider, 0, 1, {(const uint8_t *)"host:4", 6}};
     struct host *leader = settled_leader(cluster);
-    struct host *added = add_host(cluster);
+    struct host *added = add_host(cluster, true);
     raftcore_entry_id id = change(leader, 0, &learner);
     raftcore_member member = member_of(leader->node, outsider);
     CHECK(member.id == outsider && member.voter == 0 && member.promote == 1);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "shelf.h"
 
 enum { FOUNDERS = 3, MAX_HOSTS = 4, MAX_WRITING = 8, MAX_VALUES = 1024, MAX_ROUNDS = 5000 };
 
@@ -25,6 +26,9 @@ struct host {
     uint64_t id;
     raftcore_node *node; /* NULL while it is down */
     struct disk disk;
+    struct shelf shelf;
+    bool compacts;         /* keeps no entries behind a snapshot, and ships it in small pieces */
+    size_t restores;       /* how often its state machine was replaced */
     raftcore_output *writing[MAX_WRITING];
     size_t writing_count;
     uint64_t values[MAX_VALUES]; /* the state machine: what was applied, in order */
@@ -33,6 +37,7 @@ struct host {
     uint32_t read_reason; /* why it failed, */
     size_t read_values;   /* and how many values the state machine held then */
     raftcore_proposals lost; /* the last proposals that were lost */
+    raftcore_proposals unknown; /* or that a snapshot passed */
     raftcore_event event;    /* the last event of the kind that is waited for */
     uint32_t wanted_event;
     size_t log_reads; /* how often it read back what its node no longer held */
@@ -52,6 +57,7 @@ struct cluster {
     struct frame *first;
     struct frame **end;
     uint64_t now;
+    bool compacts;
     uint64_t cut_off; /* frames from or to this node are lost; 0: none are */
 };
 
@@ -105,6 +111,33 @@ static inline void note_event(struct host *host, const raftcore_output *output)
     OK(raftcore_output_event(output, &event));
     if (event.kind == host->wanted_event)
         host->event = event;
+}
+
+/* Replaces the state machine by a snapshot. */
+static inline void restore(struct host *host, const raftcore_output *output)
+{
+    raftcore_snapshot snapshot;
+    OK(raftcore_output_restore(output, &snapshot));
+    const struct file *file = find_file(&host->shelf, &snapshot.id);
+    CHECK(file != NULL && file->length % sizeof host->values[0] == 0);
+    CHECK(snapshot.length == 0 || snapshot.length == file->length);
+    host->value_count = file->length / sizeof host->values[0];
+    CHECK(host->value_count <= MAX_VALUES);
+    if (file->length > 0)
+        memcpy(host->values, file->bytes, file->length);
+    host->restores++;
+    OK(raftcore_node_applied(host->node, snapshot.id.index));
+}
+
+/* The state machine takes a snapshot of everything it has applied, and the node is told. */
+static inline uint64_t take_snapshot(struct host *host)
+{
+    raftcore_snapshot_id unnamed = {0};
+    OK(raftcore_node_applied_index(host->node, &unnamed.index));
+    struct file *file = open_file(&host->shelf, &unnamed);
+    write_file(file, 0, host->values, host->value_count * sizeof host->values[0]);
+    OK(raftcore_node_snapshot_taken(host->node, unnamed.index));
+    return unnamed.index;
 }
 
 /* Gives back entries that the node no longer keeps. A disk this small is read as a whole. */
@@ -161,6 +194,15 @@ static inline void poll_host(struct cluster *cluster, struct host *host)
         case RAFTCORE_OUTPUT_READ_LOG:
             read_log(host, output);
             break;
+        case RAFTCORE_OUTPUT_RESTORE:
+            restore(host, output);
+            break;
+        case RAFTCORE_OUTPUT_READ_SNAPSHOT:
+            read_snapshot(&host->shelf, host->node, output);
+            break;
+        case RAFTCORE_OUTPUT_PROPOSALS_UNKNOWN:
+            OK(raftcore_output_proposals(output, &host->unknown));
+            break;
         case RAFTCORE_OUTPUT_READ_READY:
         case RAFTCORE_OUTPUT_READ_FAILED:
             note_read(host, output);
@@ -188,6 +230,7 @@ static inline void complete_writes(struct host *host)
         disk->bytes = must_have(realloc(disk->bytes, disk->length + record.length));
         memcpy(disk->bytes + disk->length, record.data, record.length);
         disk->length += record.length;
+        keep_snapshots(&host->shelf, host->id, host->writing[i]);
         OK(raftcore_node_persisted(host->node, id));
         raftcore_output_release(host->writing[i]);
     }
@@ -292,6 +335,11 @@ static inline void start(struct host *host, raftcore_stored *stored)
     OK(raftcore_config_default(&config, sizeof config));
     config.seed = 42;
     config.window_bytes = 256; /* so that much is read back from the disk */
+    if (host->compacts) {
+        config.max_retained_bytes = 0;
+        config.max_chunk_bytes = 64;
+        config.max_in_flight_bytes = 256;
+    }
     OK(raftcore_node_new(&config, stored, 0, &host->node));
     raftcore_stored_free(stored);
     host->value_count = 0;
@@ -308,6 +356,12 @@ static inline void restart(struct host *host)
         CHECK(used > 0);
         at += used;
     }
+    raftcore_snapshot newest;
+    bool has;
+    OK(raftcore_stored_snapshot(stored, &has, &newest));
+    CHECK(has == (newest.id.index > 0));
+    delete_files(&host->shelf, &newest.id, true);
+    CHECK(host->shelf.count == (has ? 1 : 0));
     start(host, stored);
 }
 
@@ -326,14 +380,18 @@ static inline void crash(struct host *host)
     host->writing_count = 0;
 }
 
-/* Starts one more node: a founder, or an outsider that knows them. */
-static inline struct host *add_host(struct cluster *cluster)
+/* Starts one more node: a founder, or one that waits to be added. */
+static inline struct host *add_host(struct cluster *cluster, bool joins)
 {
     CHECK(cluster->count < MAX_HOSTS);
     struct host *host = &cluster->hosts[cluster->count++];
     raftcore_stored *stored;
     host->id = (uint64_t)cluster->count;
-    OK(raftcore_stored_found(7, host->id, founders, FOUNDERS, &stored));
+    host->compacts = cluster->compacts;
+    if (joins)
+        OK(raftcore_stored_join(7, host->id, &stored));
+    else
+        OK(raftcore_stored_found(7, host->id, founders, FOUNDERS, &stored));
     start(host, stored);
     return host;
 }
@@ -342,7 +400,7 @@ static inline void found(struct cluster *cluster)
 {
     cluster->end = &cluster->first;
     for (int i = 0; i < FOUNDERS; i++)
-        add_host(cluster);
+        add_host(cluster, false);
 }
 
 static inline void finish(struct cluster *cluster)
@@ -350,6 +408,7 @@ static inline void finish(struct cluster *cluster)
     for (int i = 0; i < cluster->count; i++) {
         crash(&cluster->hosts[i]);
         free(cluster->hosts[i].disk.bytes);
+        free_shelf(&cluster->hosts[i].shelf);
     }
     deliver(cluster); /* nobody is up: frees the frames */
 }

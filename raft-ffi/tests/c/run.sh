@@ -44,7 +44,7 @@ if command -v "${CXX:-c++}" >/dev/null; then
     "${CXX:-c++}" -std=c++17 -Wall -Wextra -Werror -pedantic -fsyntax-only \
         -x c++ "$root/include/raftcore.h"
 fi
-for program in three_nodes changes misuse; do
+for program in three_nodes changes snapshots misuse; do
     # shellcheck disable=SC2086 # flags, link and runner are several words on purpose
     ${CC:-cc} -std=c11 -Wall -Wextra -Werror -pedantic -g -O1 $flags \
         -I "$root/include" -I "$here" "$here/$program.c" -o "$built/$program" $link

@@ -5,8 +5,8 @@ from typing import Any, Self, final
 
 from typing_extensions import Buffer
 
-from raftcore.outputs import Output, ReadLog
-from raftcore.values import Config, EntryId, Member, Membership, Role, WriteId
+from raftcore.outputs import Output, ReadLog, ReadSnapshot
+from raftcore.values import Config, EntryId, Member, Membership, Role, Snapshot, WriteId
 
 __all__ = [
     "Node",
@@ -40,7 +40,7 @@ class Stored:
         """The first start of a founding member; its storage must be empty.
 
         Every founding member is given the same voters. Do this once for a group. A node that is
-        added later is given the founders too, without being one of them.
+        added later starts with `join`.
         """
 
     @staticmethod
@@ -49,9 +49,9 @@ class Stored:
 
     @staticmethod
     def join(group: int, node: int) -> Stored:
-        """The first start of a node that is given nothing, not even the founders.
+        """The first start of a node that a running group will add; its storage must be empty.
 
-        This version starts no node from it.
+        It waits, without knowing anybody, for a leader that adds it.
         """
 
     @staticmethod
@@ -71,6 +71,10 @@ class Stored:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to start from: no record, or only a first one cut short."""
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The newest snapshot. All others may be deleted before a node is started."""
 
 @final
 class Node:
@@ -135,7 +139,20 @@ class Node:
         """
 
     def snapshot_taken(self, index: int) -> None:
-        """A snapshot of the state machine at `index` was taken and its bytes are durable."""
+        """A snapshot of the state machine at `index` was taken and its bytes are durable (Raft 7).
+
+        A later `Persist` hands out its name, and others say what may be deleted because of it.
+        Ignored if it is not newer than the newest one.
+        """
+
+    def snapshot_chunk(self, request: ReadSnapshot, total: int, data: Buffer) -> None:
+        """Answers a `ReadSnapshot`: bytes at its offset, of a snapshot of `total` bytes.
+
+        A short answer is legal; one that nobody waits for any more is ignored.
+        """
+
+    def snapshot_unavailable(self, request: ReadSnapshot) -> None:
+        """Answers a `ReadSnapshot`: it cannot be read. The node tries again later."""
 
     def storage_failed(self) -> None:
         """A write failed. Never retry a failed sync: the node halts; start it from disk."""

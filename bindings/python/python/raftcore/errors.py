@@ -122,9 +122,5 @@ class LeaderAlive(Refused):
         self.leader = leader
 
 
-class Unsupported(Refused):
-    """This version does not do that yet."""
-
-
 class NodeHalted(Refused):
     """The node has halted."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from raftcore.values import EntryId, WriteId
+from raftcore.values import EntryId, Snapshot, SnapshotChunk, SnapshotId, WriteId
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +15,39 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """What a write changes, in the order in which it is carried out.
+
+    The record says all of it; this is for hosts that keep snapshots or entries apart. After a crash
+    any prefix of the writes, down to between two of these fields, is legal.
+    """
+
+    chunk: SnapshotChunk | None
+    """Bytes of a snapshot to keep."""
+    snapshot: Snapshot | None
+    """The newest snapshot: one whose bytes were kept before, or, if its maker is this node, the one
+    that `snapshot_taken` told of for its index. By itself it deletes nothing."""
+    resets_log: bool
+    """The log begins anew after the snapshot, without any entry."""
+    truncate_from: int | None
+    """Delete this entry and all after it."""
+    first_entry: int | None
+    """The first entry to append."""
+    last_entry: int | None
+    """The last entry to append."""
+    discard_through: int | None
+    """Entries up to here may be deleted."""
+    release_below: SnapshotId | None
+    """Snapshots older than this one may be deleted, finished or not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Persist:
     """A record to make durable, in order; then `node.persisted(id)`."""
 
     id: WriteId
     record: bytes
+    changes: Changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +68,33 @@ class Apply:
     first: int
     last: int
     commands: tuple[Command, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Replace the state machine by a durable snapshot, all or nothing; then `node.applied`.
+
+    Apply nothing that comes after it before that is done. Also the first duty of a node that is
+    started from less than its snapshot holds.
+    """
+
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSnapshot:
+    """Read a piece of a snapshot to send.
+
+    Answer with `Node.snapshot_chunk` or `Node.snapshot_unavailable`, at any later time.
+    """
+
+    incarnation: int
+    sequence: int
+    snapshot: SnapshotId
+    offset: int
+    """Where the piece begins."""
+    max_bytes: int
+    """How long it may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +239,9 @@ Output = (
     Send
     | Persist
     | Apply
+    | Restore
     | ReadLog
+    | ReadSnapshot
     | ReadReady
     | ReadFailed
     | ProposalsLost

@@ -20,6 +20,49 @@ class WriteId:
     sequence: int
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class SnapshotId:
+    """Names one snapshot for ever; two snapshots of one index by two makers are two snapshots.
+
+    A snapshot is older than another one if its name is less.
+    """
+
+    index: int
+    """The last entry it contains."""
+    term: int
+    """The term of that entry."""
+    maker: int
+    """The node that made it."""
+    incarnation: int
+    """The life of the maker."""
+    counter: int
+    """Its number within that life."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A snapshot, without its bytes. Index 0 is the founding of the group, which has none."""
+
+    id: SnapshotId
+    length: int
+    """In bytes; 0 for one that was taken here, whose length the library does not know."""
+    checksum: int
+    """XXH3 of all its bytes; 0 for one that was taken here."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotChunk:
+    """Bytes of a snapshot that came from a peer; `total` is the length of the whole.
+
+    An offset that was there before begins anew from there.
+    """
+
+    snapshot: SnapshotId
+    offset: int
+    total: int
+    data: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """One member of a group: a voter, or a learner, which may wish to be promoted.
