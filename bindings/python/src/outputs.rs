@@ -8,7 +8,6 @@ use raftcore::{
 };
 
 use crate::convert::{class, entry_id, snapshot, snapshot_id, write_id};
-use crate::errors;
 
 type Made<'py> = PyResult<Bound<'py, PyAny>>;
 
