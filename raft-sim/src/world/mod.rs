@@ -237,30 +237,14 @@ impl World {
                 let host = host as usize;
                 if self.lives(host, life) { self.sync(host, sequence) } else { Ok(()) }
             }
-            Event::Ack { host, life, sequence } => {
+            Event::Ack { host, life, .. }
+            | Event::Applied { host, life, .. }
+            | Event::Answer { host, life, .. }
+            | Event::Taken { host, life, .. }
+            | Event::Chunk { host, life, .. } => {
                 let host = host as usize;
                 let valid = self.lives(host, life) && self.awake(host, event);
-                if valid { self.acknowledge(host, sequence) } else { Ok(()) }
-            }
-            Event::Applied { host, life, index } => {
-                let host = host as usize;
-                let valid = self.lives(host, life) && self.awake(host, event);
-                if valid { self.report_applied(host, LogIndex(index)) } else { Ok(()) }
-            }
-            Event::Answer { host, life, number } => {
-                let host = host as usize;
-                let valid = self.lives(host, life) && self.awake(host, event);
-                if valid { self.answer(host, number) } else { Ok(()) }
-            }
-            Event::Taken { host, life, index } => {
-                let host = host as usize;
-                let valid = self.lives(host, life) && self.awake(host, event);
-                if valid { self.report_taken(host, index) } else { Ok(()) }
-            }
-            Event::Chunk { host, life, sequence } => {
-                let host = host as usize;
-                let valid = self.lives(host, life) && self.awake(host, event);
-                if valid { self.answer_chunk(host, sequence) } else { Ok(()) }
+                if valid { self.complete(host, event) } else { Ok(()) }
             }
             Event::Replace => self.replace(),
             Event::Crash { .. } if self.recovering => Ok(()),
@@ -295,6 +279,18 @@ impl World {
                 self.change_weather();
                 Ok(())
             }
+        }
+    }
+
+    /// A host tells its node that something is done.
+    fn complete(&mut self, host: usize, event: Event) -> Checked {
+        match event {
+            Event::Ack { sequence, .. } => self.acknowledge(host, sequence),
+            Event::Applied { index, .. } => self.report_applied(host, LogIndex(index)),
+            Event::Answer { number, .. } => self.answer(host, number),
+            Event::Taken { index, .. } => self.report_taken(host, index),
+            Event::Chunk { sequence, .. } => self.answer_chunk(host, sequence),
+            _ => Ok(()),
         }
     }
 
