@@ -84,7 +84,9 @@ impl Durability {
             stable: last,
             handed: last,
             handed_state: durable,
-            truncate_from: None,
+            // The first write of a further life names the end of the log it found: a disk that has
+            // lost what earlier lives wrote is recognised.
+            truncate_from: (durable.incarnation.0 > 0).then(|| last.next()),
             rare: rare.map(Into::into),
             tickets: VecDeque::new(),
             made: VecDeque::new(),

@@ -76,7 +76,8 @@ pub struct Write {
     pub snapshot: Option<Box<SnapshotMeta>>,
     /// The received snapshot replaces the whole log.
     pub reset_log_to: Option<LogIndex>,
-    /// Delete this entry and everything after, then append.
+    /// Delete this entry and everything after, then append. The first write of each further life
+    /// names the entry after the last one: a log that ends earlier has lost something.
     pub truncate_from: Option<LogIndex>,
     /// Entries to append.
     pub entries: Entries,

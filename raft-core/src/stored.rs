@@ -288,11 +288,17 @@ impl Stored {
         self.check_hard_state(hard_state, write)?;
         let begun = self.check_snapshot(write)?;
         let Some(base) = begun.as_ref().or(self.base.as_ref()) else {
-            let nothing = write.entries.is_empty()
+            // A founding write that a crash cut short: nothing can have come after it.
+            let nothing = write.id.sequence == 1
+                && write.entries.is_empty()
                 && write.truncate_from.is_none()
                 && write.discard_through.is_none();
             return if nothing { Ok(None) } else { Err(StoredError::NoMembership) };
         };
+        let newest = write.snapshot.as_ref().map_or(base.meta.id, |meta| meta.id);
+        if let Some(below) = write.release_snapshots_below.filter(|&below| below > newest) {
+            return Err(StoredError::Snapshot { index: below.index });
+        }
         let end = check_entries(base, write, hard_state.term)?;
         if let Some(index) = write.discard_through {
             let (first, last) = (base.log.base().id.index.next(), base.log.last_index());

@@ -110,3 +110,33 @@ fn a_payload_damaged_on_disk_does_not_start() {
     assert_eq!(refused, 1);
     assert_eq!(lab.node(1).role(), RoleName::Follower);
 }
+
+#[test]
+fn a_disk_that_lost_a_write_before_another_one_is_recognised_even_between_two_lives() {
+    let mut lab = Lab::new(1, &Config { max_retained_bytes: 0, ..Config::default() });
+    for _ in 0..3 {
+        lab.run(60);
+        lab.propose(1, "something");
+        lab.settle();
+        lab.snapshot(1).unwrap();
+        lab.settle();
+        lab.propose(1, "something else");
+        lab.settle();
+        lab.restart(1);
+    }
+    lab.settle();
+    let disk = lab.hosts[&1].disk.clone();
+    let fold = |missing: usize| {
+        let mut stored = Stored::empty();
+        let mut kept = disk.iter().enumerate().filter(|&(place, _)| place != missing);
+        let folded = kept.try_for_each(|(_, write)| stored.replay(write.clone()));
+        folded.map(|()| stored)
+    };
+    let whole = fold(usize::MAX).unwrap();
+    let said = |stored: &Stored| (stored.hard_state(), stored.last(), stored.snapshot().cloned());
+    for missing in 0..disk.len() - 1 {
+        if let Ok(stored) = fold(missing) {
+            assert_eq!(said(&stored), said(&whole), "{:?} is missing", disk[missing]);
+        }
+    }
+}
