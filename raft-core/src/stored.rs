@@ -380,9 +380,12 @@ impl Stored {
             next = entries.last().next();
             writes.push(Write { entries, ..Write::empty(identity, id) });
         }
-        if meta.point() != log.base() {
-            let snapshot = Some(Box::new(meta.clone()));
-            writes.push(Write { snapshot, ..Write::empty(identity, id) });
+        let newer = meta.point() != log.base();
+        if newer || writes.len() > 1 {
+            // The last one names the end of the log: if one before it is missing, that is noticed.
+            let snapshot = newer.then(|| Box::new(meta.clone()));
+            let truncate_from = base.is_whole().then(|| last.next());
+            writes.push(Write { snapshot, truncate_from, ..Write::empty(identity, id) });
         }
         Ok(writes)
     }

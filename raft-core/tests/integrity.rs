@@ -3,7 +3,7 @@
 
 mod support;
 
-use raftcore::{Config, EntryId, HaltReason, LogIndex, RoleName, Stored, StoredError, Term};
+use raftcore::{Config, EntryId, HaltReason, LogIndex, RoleName, Stored, StoredError, Term, Write};
 use support::lab::Lab;
 
 fn at(index: u64, term: u64) -> EntryId {
@@ -126,17 +126,20 @@ fn a_disk_that_lost_a_write_before_another_one_is_recognised_even_between_two_li
     }
     lab.settle();
     let disk = lab.hosts[&1].disk.clone();
-    let fold = |missing: usize| {
+    let fold = |disk: &[Write], missing: usize| {
         let mut stored = Stored::empty();
         let mut kept = disk.iter().enumerate().filter(|&(place, _)| place != missing);
         let folded = kept.try_for_each(|(_, write)| stored.replay(write.clone()));
         folded.map(|()| stored)
     };
-    let whole = fold(usize::MAX).unwrap();
+    let whole = fold(&disk, usize::MAX).unwrap();
     let said = |stored: &Stored| (stored.hard_state(), stored.last(), stored.snapshot().cloned());
-    for missing in 0..disk.len() - 1 {
-        if let Ok(stored) = fold(missing) {
-            assert_eq!(said(&stored), said(&whole), "{:?} is missing", disk[missing]);
+    for disk in [&disk, &whole.checkpoint().unwrap()] {
+        assert!(disk.len() > 2);
+        for missing in 0..disk.len() - 1 {
+            if let Ok(stored) = fold(disk, missing) {
+                assert_eq!(said(&stored), said(&whole), "{:?} is missing", disk[missing]);
+            }
         }
     }
 }

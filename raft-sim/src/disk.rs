@@ -193,13 +193,14 @@ impl Disk {
         }
     }
 
-    /// Whether a fold is worth as much as what was made durable.
-    pub(crate) fn says_the_same(&self, stored: &Stored) -> bool {
+    /// How a fold differs from what was made durable, if it does.
+    pub(crate) fn differs_from(&self, stored: &Stored) -> Option<String> {
         let said = |stored: &Stored| {
             let snapshot = stored.snapshot().map(|meta| meta.id);
             (stored.identity(), stored.hard_state(), stored.last(), snapshot)
         };
-        said(stored) == said(&self.durable)
+        let (found, durable) = (said(stored), said(&self.durable));
+        (found != durable).then(|| format!("{found:?} for {durable:?}"))
     }
 
     fn records(&self) -> Vec<Bytes> {

@@ -65,11 +65,13 @@ impl World {
         self.counts[kind] += 1;
         match found {
             Err(_) => Ok(false),
-            Ok(stored) if self.hosts[host].disk.says_the_same(&stored) => Ok(true),
-            Ok(stored) => {
-                let detail = format!("{kind} on its disk went unnoticed: {:?}", stored.last());
-                broken(Property::DamageIsNoticed, host, detail)
-            }
+            Ok(stored) => match self.hosts[host].disk.differs_from(&stored) {
+                None => Ok(true),
+                Some(how) => {
+                    let detail = format!("{kind} on its disk went unnoticed: {how}");
+                    broken(Property::DamageIsNoticed, host, detail)
+                }
+            },
         }
     }
 
