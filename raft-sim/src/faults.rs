@@ -196,6 +196,7 @@ impl FaultKind {
                 | Self::StaleWrite
                 | Self::LostDisk
                 | Self::ReplacedNode
+                | Self::LostProposals
                 | Self::LateChunk
                 | Self::ShortChunk
                 | Self::FailedChunk

@@ -227,8 +227,8 @@ impl Weather {
             habits.apply_late = rng.pick(&[100, 1000]);
         }
         if rng.chance(self.odd) {
-            habits.read_late = rng.pick(&[100, 700]);
-            habits.read_short = rng.pick(&[0, 300, 900]);
+            habits.read_late = rng.pick(&[200, 700]);
+            habits.read_short = rng.pick(&[300, 900]);
             habits.read_fails = rng.pick(&[0, 100, 1000]);
         }
         habits

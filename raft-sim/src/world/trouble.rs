@@ -81,6 +81,9 @@ impl World {
                 let wishes = self.rng.below(12);
                 self.wish(leader, Wish::Write, wishes)?;
                 self.wish_soon(leader, Wish::Read, wishes, 30);
+                if self.plan.snapshots > 0 && self.rng.chance(500) {
+                    self.pass_by(leader);
+                }
                 if self.plan.changes && self.rng.chance(400) {
                     let wish = self.rng.pick(&[Wish::Change, Wish::Oust]);
                     self.wish(leader, wish, 1)?;
@@ -119,6 +122,14 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// The others take snapshots, while a host is cut off and has proposals of its own.
+    fn pass_by(&mut self, host: usize) {
+        let ticks = 3 * self.election_max();
+        for other in (0..self.hosts.len()).filter(|&other| other != host) {
+            self.wish_soon(other, Wish::Snapshot, 2, ticks);
+        }
     }
 
     /// Whether the cluster keeps a quorum without the host; now and then it need not.

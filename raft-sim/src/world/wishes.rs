@@ -21,6 +21,7 @@ pub(crate) enum Wish {
     Change,
     /// A membership without somebody who cannot be reached.
     Oust,
+    Snapshot,
     Transfer,
     StepDown,
     Campaign,
@@ -56,6 +57,7 @@ impl World {
                 Wish::Read => self.read(host)?,
                 Wish::Change => self.change(host, false)?,
                 Wish::Oust => self.change(host, true)?,
+                Wish::Snapshot => self.take_snapshot(host)?,
                 Wish::Transfer => self.transfer(host)?,
                 Wish::StepDown => self.step_down(host)?,
                 Wish::Campaign => self.campaign(host)?,
