@@ -153,6 +153,26 @@ fn a_short_answer_is_legal() {
 }
 
 #[test]
+fn a_file_that_changes_its_length_is_read_again_and_not_mixed() {
+    let (mut lab, request) = asked_for_a_chunk();
+    let chunk = lab.hosts[&1].shelf.read(&request);
+    lab.host(1).shelf.asked.clear();
+    lab.answer_chunk(1, &request, chunk);
+    lab.work(1);
+    let request = lab.host(1).shelf.asked.remove(0);
+    let mut other = lab.hosts[&1].shelf.read(&request).unwrap();
+    other.total -= 1;
+    other.data.truncate(other.data.len() - 1);
+    lab.settle();
+    lab.answer_chunk(1, &request, Ok(other));
+    lab.work(1);
+    assert!(lab.network.all().is_empty(), "nothing of it is sent");
+    lab.host(1).shelf.slow = false;
+    lab.run(5);
+    assert_eq!(lab.hosts[&3].applied, lab.hosts[&1].applied);
+}
+
+#[test]
 fn a_snapshot_without_bytes_is_shipped_like_any_other() {
     let mut lab = led_by_1(0);
     lab.network.cut_off(&[3], &[1, 2]);
