@@ -43,16 +43,16 @@ impl AddressBook {
     }
 }
 
-/// The members of a running group, as one of them tells. A node that starts for the first time asks
-/// until somebody answers; another one asks once, for it may know all it needs.
+/// The members of a running group, as one of them tells. A node that knows nobody asks until there is an
+/// answer; another one asks once, for it may know all it needs.
 pub(crate) async fn of_running_group(
     settings: &Settings,
     client: &reqwest::Client,
-    first_start: bool,
+    knows_nobody: bool,
 ) -> Result<Vec<MemberAddresses>, StartError> {
     let Some(url) = &settings.join else { return Ok(Vec::new()) };
     let failed = |what| StartError::Join { url: url.clone(), what };
-    let end = Instant::now() + if first_start { JOIN_PATIENCE } else { Duration::ZERO };
+    let end = Instant::now() + if knows_nobody { JOIN_PATIENCE } else { Duration::ZERO };
     loop {
         let what = match timeout(settings.request_timeout(), ask(client, url)).await {
             Ok(Ok(status)) if status.group != settings.group => {
@@ -65,7 +65,7 @@ pub(crate) async fn of_running_group(
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer in time".to_owned(),
         };
-        if !first_start {
+        if !knows_nobody {
             return Ok(Vec::new());
         }
         if Instant::now() >= end {

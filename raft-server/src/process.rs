@@ -1,6 +1,6 @@
 //! One node with everything around it: store, transport, state machine, HTTP.
 
-use raftcore::NodeId;
+use raftcore::{NodeId, Stored};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -68,9 +68,13 @@ impl Process {
             http: address(&http, &settings.http),
         };
         let client = api::client()?;
-        let first_start = settings.join.is_some() && store.load(settings.identity())?.is_none();
-        for member in members::of_running_group(settings, &client, first_start).await? {
-            given.entry(member.id).or_insert(member);
+        if settings.join.is_some() {
+            let stored = store.load(settings.identity())?;
+            let membership = stored.as_ref().and_then(Stored::base_membership);
+            let knows_nobody = membership.is_none_or(|known| known.members().is_empty());
+            for member in members::of_running_group(settings, &client, knows_nobody).await? {
+                given.entry(member.id).or_insert(member);
+            }
         }
         let peers = given.values().filter(|member| member.id != settings.id);
         let transport = TcpTransport::new(raft, peers.map(|peer| (peer.id, peer.raft.clone())));
