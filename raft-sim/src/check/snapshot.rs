@@ -107,3 +107,81 @@ impl Checks {
         Some(Content { index: index.0, checksum: mark.checksum, maker })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{breaks, follower, two_committed, write};
+    use super::*;
+    use raftcore::{NodeId, SnapshotId, Term};
+
+    /// What a snapshot of one of the two committed entries says.
+    fn meta(index: u64, chain: u32) -> SnapshotMeta {
+        let id = SnapshotId {
+            index: LogIndex(index),
+            term: Term(1),
+            maker: NodeId(1),
+            ..SnapshotId::default()
+        };
+        let membership = Membership::of_voters(1..=3).unwrap();
+        let membership_index = LogIndex(0);
+        SnapshotMeta { id, chain, membership, membership_index, length: 0, checksum: 0 }
+    }
+
+    fn names(meta: &SnapshotMeta) -> Write {
+        Write { snapshot: Some(Box::new(meta.clone())), ..write() }
+    }
+
+    #[test]
+    fn a_snapshot_of_another_history_or_membership_breaks_its_equality_with_replay() {
+        let mut checks = two_committed();
+        let view = follower(1, 2, 2, 2);
+        assert_eq!(checks.issues(0, &view, &names(&meta(2, 12))), Ok(()));
+        breaks(checks.issues(0, &view, &names(&meta(2, 99))), Property::SnapshotEqualsReplay);
+        breaks(checks.issues(0, &view, &names(&meta(3, 13))), Property::SnapshotEqualsReplay);
+        let membership = Membership::of_voters(1..=2).unwrap();
+        let other = SnapshotMeta { membership, ..meta(2, 12) };
+        breaks(checks.issues(0, &view, &names(&other)), Property::SnapshotEqualsReplay);
+        let beyond = checks.issues(0, &follower(1, 1, 2, 2), &names(&meta(2, 12)));
+        breaks(beyond, Property::IndexOrdering);
+    }
+
+    #[test]
+    fn a_restored_state_machine_is_the_one_that_a_replay_gives_and_never_an_older_one() {
+        let mut checks = two_committed();
+        let content = Content { index: 2, checksum: 12, maker: 1 };
+        let early = checks.restores(0, &meta(2, 12), content);
+        breaks(early, Property::MessageBehindDurability);
+        checks.durable(0, &names(&meta(2, 12))).unwrap();
+        let damaged = Content { checksum: 13, ..content };
+        breaks(checks.restores(0, &meta(2, 12), damaged), Property::SnapshotEqualsReplay);
+        assert_eq!(checks.restores(0, &meta(2, 12), content), Ok(()));
+        breaks(checks.restores(0, &meta(2, 12), content), Property::StateMachineSafety);
+    }
+
+    #[test]
+    fn nothing_is_deleted_that_no_durable_snapshot_contains() {
+        let mut checks = two_committed();
+        let discard = |through| Write { discard_through: Some(LogIndex(through)), ..write() };
+        let release = |id| Write { release_snapshots_below: Some(id), ..write() };
+        let reset = |to| Write { reset_log_to: Some(LogIndex(to)), ..write() };
+        breaks(checks.durable(0, &discard(1)), Property::SnapshotCoversDiscard);
+        checks.durable(0, &names(&meta(1, 11))).unwrap();
+        breaks(checks.durable(0, &discard(2)), Property::SnapshotCoversDiscard);
+        breaks(checks.durable(0, &release(meta(2, 12).id)), Property::SnapshotCoversDiscard);
+        breaks(checks.durable(0, &reset(2)), Property::SnapshotCoversDiscard);
+        assert_eq!(checks.durable(0, &discard(1)), Ok(()));
+        assert_eq!(checks.durable(0, &release(meta(1, 11).id)), Ok(()));
+        checks.durable(0, &names(&meta(2, 12))).unwrap();
+        breaks(checks.durable(0, &names(&meta(1, 11))), Property::SnapshotCoversDiscard);
+    }
+
+    #[test]
+    fn a_snapshot_takes_the_place_of_a_log_that_lacks_it_and_of_no_committed_entry() {
+        let mut checks = two_committed();
+        let reset = Write { reset_log_to: Some(LogIndex(2)), ..names(&meta(2, 12)) };
+        checks.durable(2, &reset).unwrap();
+        assert_eq!(checks.image(2).last(), 2);
+        let older = Write { reset_log_to: Some(LogIndex(1)), ..names(&meta(1, 11)) };
+        breaks(checks.durable(1, &older), Property::CommittedIsImmutable);
+    }
+}

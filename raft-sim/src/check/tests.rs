@@ -26,7 +26,7 @@ fn entries(first: u64, marks: &[(u64, u32)]) -> Entries {
     Entries::decode(LogIndex(first), marks.len() as u32, Bytes::from(bytes)).unwrap()
 }
 
-fn write() -> Write {
+pub(super) fn write() -> Write {
     let identity = Identity { group: GROUP, node: NodeId(1) };
     Write::empty(identity, WriteId { incarnation: Incarnation(1), sequence: 1 })
 }
@@ -45,7 +45,7 @@ fn leader(term: u64, commit: u64, last: u64) -> View {
     View { role: RoleName::Leader, term, commit, applied: 0, last, membership: (0, 0) }
 }
 
-fn follower(term: u64, applied: u64, commit: u64, last: u64) -> View {
+pub(super) fn follower(term: u64, applied: u64, commit: u64, last: u64) -> View {
     View { role: RoleName::Follower, term, commit, applied, last, membership: (0, 0) }
 }
 
@@ -53,12 +53,12 @@ fn checks(hosts: usize) -> Checks {
     Checks::new(hosts, &Membership::of_voters(1..=hosts as u64).unwrap(), 1)
 }
 
-fn breaks(checked: Checked, property: Property) {
+pub(super) fn breaks(checked: Checked, property: Property) {
     assert_eq!(checked.map_err(|violation| violation.property), Err(property));
 }
 
 /// Three nodes; entries 1 and 2 of term 1 are durable on the first two, and committed.
-fn two_committed() -> Checks {
+pub(super) fn two_committed() -> Checks {
     let mut checks = checks(3);
     for host in 0..2 {
         checks.durable(host, &state(1, Some(1), 1)).unwrap();
