@@ -4,7 +4,7 @@ mod support;
 
 use futures_util::future::join_all;
 use raftcore::{LogIndex, Member, MembershipChange, MessageKind, NodeId};
-use raftcore_server::{Answer, Failure, StopReason};
+use raftcore_server::{Answer, Failure, KeyValues, StateMachine, StopReason};
 use support::{Cluster, eventually, put};
 
 async fn get(cluster: &Cluster, id: NodeId, key: &str) -> Result<Option<String>, Failure> {
@@ -235,6 +235,45 @@ async fn a_start_from_a_snapshot_applies_what_came_after_it() {
     for number in 0..25 {
         let key = number.to_string();
         assert_eq!(get(&cluster, leader, &key).await, Ok(Some(key.clone())));
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_was_away_applies_nothing_before_it_is_restored() {
+    let mut cluster = Cluster::with_snapshots(3, 10);
+    for number in 0..25 {
+        cluster.put(None, &number.to_string(), &number.to_string()).await;
+    }
+    let id = NodeId(cluster.leader().await.get() % 3 + 1);
+    let disk = cluster.disks[&id].clone();
+    eventually("a snapshot", async || disk.snapshot_index()).await;
+    let mut server = cluster.servers.remove(&id).expect("there");
+    server.stop();
+    server.wait().await;
+    let restored = disk.snapshot_index().expect("one");
+    disk.hold_reads(true);
+    cluster.start_node(id);
+    let handle = cluster.handle(id);
+    eventually("it knows that more is committed", async || {
+        let node = handle.status(None).await.expect("running").node;
+        assert_eq!(node.applied_index, LogIndex(0));
+        (node.commit_index > restored).then_some(())
+    })
+    .await;
+    disk.hold_reads(false);
+    for number in 25..45 {
+        cluster.put(None, &number.to_string(), &number.to_string()).await;
+    }
+    // The snapshot it takes next shows what its state machine holds.
+    let machine = eventually("a snapshot of its own", async || {
+        let (index, bytes) = disk.newest_snapshot_of(id)?;
+        let mut machine = KeyValues::default();
+        machine.restore(&bytes).expect("a snapshot");
+        (index > restored.plus(10)).then_some(machine)
+    })
+    .await;
+    for number in 0..30 {
+        assert!(machine.query(number.to_string()).is_some(), "{number}");
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use bytes::Bytes;
 use raftcore::{
     Config, GroupId, Identity, LogIndex, LogReadId, LogRequest, Membership, Node, NodeId, Output,
-    SnapshotChunk, SnapshotId, Stored, Term, Write,
+    SnapshotChunk, SnapshotId, SnapshotMeta, Stored, Term, Write,
 };
 use raftcore_server::store::{FILE_NAME, LOCK_NAME};
 use raftcore_server::{RedbStore, Store, StoreError};
@@ -228,6 +228,39 @@ fn pieces_of_a_snapshot_that_was_never_finished_are_deleted_at_the_next_start() 
     let error = store.read_snapshot(id, 0, 100).expect_err("deleted");
     assert!(error.to_string().contains("the snapshot at entry 9 is missing"), "{error}");
     assert_eq!(loaded(&mut store), folded(&writes(IDENTITY, 3)));
+}
+
+#[test]
+fn a_received_snapshot_that_contradicts_the_log_replaces_all_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut all = writes(IDENTITY, 20);
+    let mut chunk = piece(1, 0, 3, b"abc");
+    let mut id = chunk.snapshot_chunk.as_ref().expect("one").snapshot;
+    id.term = Term(7);
+    chunk.snapshot_chunk.as_mut().expect("one").snapshot = id;
+    let last = all.last().expect("some").id;
+    chunk.id = last;
+    let mut install = Write::empty(IDENTITY, last);
+    let mut hard_state = all.iter().rev().find_map(|write| write.hard_state).expect("one");
+    (hard_state.term, hard_state.vote) = (Term(7), None);
+    install.hard_state = Some(hard_state);
+    install.snapshot = Some(Box::new(SnapshotMeta {
+        id,
+        chain: 5,
+        membership: Membership::of_voters([1, 2]).expect("two voters"),
+        membership_index: LogIndex(4),
+        length: 3,
+        checksum: 1,
+    }));
+    install.reset_log_to = Some(id.index);
+    all.extend([chunk, install]);
+    written(folder.path(), &all);
+    let mut store = RedbStore::open(folder.path()).expect("opened");
+    assert_eq!(loaded(&mut store), folded(&all));
+    let stored = store.load(IDENTITY).expect("read").expect("not empty");
+    assert_eq!((stored.last().index, stored.last().term), (id.index, Term(7)));
+    assert_eq!(&store.read_snapshot(id, 0, 9).expect("there").data[..], b"abc");
+    store.read_log(&request(10, 11, 100)).expect_err("gone");
 }
 
 #[test]

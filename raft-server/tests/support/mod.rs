@@ -95,6 +95,7 @@ struct DiskState {
     snapshots: BTreeMap<SnapshotId, Vec<u8>>,
     syncs: u64,
     held: bool,
+    reads_held: bool,
     fails: bool,
 }
 
@@ -125,6 +126,12 @@ impl Disk {
         self.0.1.notify_all();
     }
 
+    /// Holds up whoever reads a snapshot.
+    pub(crate) fn hold_reads(&self, held: bool) {
+        self.0.0.lock().unwrap().reads_held = held;
+        self.0.1.notify_all();
+    }
+
     pub(crate) fn fail(&self) {
         self.0.0.lock().unwrap().fails = true;
     }
@@ -138,6 +145,13 @@ impl Disk {
         let state = self.0.0.lock().unwrap();
         let metas = state.writes.iter().filter_map(|write| write.snapshot.as_ref());
         metas.map(|meta| meta.id.index).max().filter(|&index| index > LogIndex(0))
+    }
+
+    /// The newest snapshot that a node has made.
+    pub(crate) fn newest_snapshot_of(&self, maker: NodeId) -> Option<(LogIndex, Vec<u8>)> {
+        let state = self.0.0.lock().unwrap();
+        let mut newest = state.snapshots.iter().rev().filter(|(id, _)| id.maker == maker);
+        newest.next().map(|(id, bytes)| (id.index, bytes.clone()))
     }
 
     /// Bytes of snapshots that came from peers.
@@ -213,7 +227,8 @@ impl Store for Disk {
         offset: u64,
         max: usize,
     ) -> Result<Chunk, StoreError> {
-        let state = self.0.0.lock().unwrap();
+        let (state, changed) = &*self.0;
+        let state = changed.wait_while(state.lock().unwrap(), |state| state.reads_held).unwrap();
         let failed = || StoreError::Failed { path: self.name(), what: "not here".to_owned() };
         let bytes = state.snapshots.get(&id).ok_or_else(failed)?;
         let rest = bytes.get(offset as usize..).unwrap_or_default();
