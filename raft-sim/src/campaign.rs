@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::config::{ConfigError, NODES, SimConfig};
 use crate::faults::{FaultCounts, FaultKind};
+use crate::pairs::FaultPairs;
 use crate::report::{Failure, RunError, RunReport};
 use crate::run;
 
@@ -59,6 +60,8 @@ pub struct Totals {
     pub restarts: u64,
     /// How often each kind of fault fired.
     pub faults: FaultCounts,
+    /// Which kinds of faults fired in the same seeds.
+    pub fault_pairs: FaultPairs,
     /// Median of the events of a seed.
     pub median_steps: u64,
     /// Median of the commits of a seed.
@@ -214,9 +217,11 @@ fn totals(mut reports: Vec<RunReport>, elapsed: Duration) -> Totals {
         values.get(values.len() / 2).copied().unwrap_or(0)
     };
     let mut faults = FaultCounts::default();
+    let mut fault_pairs = FaultPairs::default();
     let mut digests = Vec::with_capacity(reports.len() * 8);
     for report in &reports {
         faults.add(&report.faults);
+        fault_pairs.add(&report.faults);
         digests.extend_from_slice(&report.digest.to_le_bytes());
     }
     Totals {
@@ -226,6 +231,7 @@ fn totals(mut reports: Vec<RunReport>, elapsed: Duration) -> Totals {
         leader_changes: sum(|report| report.leader_changes),
         restarts: sum(|report| report.restarts),
         faults,
+        fault_pairs,
         median_steps: median(|report| report.steps),
         median_commits: median(|report| report.commits),
         median_leader_changes: median(|report| report.leader_changes),

@@ -10,7 +10,7 @@ use raftcore_sim::{
     Campaign, CampaignError, Failure, Property, Recording, RecordingError, RunError, SimConfig, run,
 };
 
-const SEEDS: u64 = 1_000;
+const SEEDS: u64 = 10_000;
 
 /// A bug is put back in the whole process: one test at a time.
 static SWITCH: Mutex<()> = Mutex::new(());
@@ -40,7 +40,7 @@ fn failure(seeds: u64) -> Option<Box<Failure>> {
 }
 
 #[test]
-fn every_bug_that_is_put_back_is_found_by_a_property_within_a_thousand_seeds() {
+fn every_bug_that_is_put_back_is_found_by_a_property_within_ten_thousand_seeds() {
     let mut missed = Vec::new();
     for bug in PutBack::ALL {
         let _bug = Bug::put_back(bug);

@@ -83,6 +83,11 @@ impl Simulate {
         }
         say(faults_table(&totals.faults));
         say(totals_table(totals));
+        let (met, all) = totals.fault_pairs.met();
+        let rarest = totals.fault_pairs.rarest().map_or_else(String::new, |(one, other, seeds)| {
+            format!("; the rarest, {one} with {other}, in {seeds} seeds")
+        });
+        say(format_args!("{met} of {all} pairs of faults met in some seed{rarest}"));
         say(format_args!("simulate: ok, every property held in {} seeds", totals.seeds));
         Ok(())
     }
@@ -121,6 +126,11 @@ fn bar(seeds: u64) -> ProgressBar {
 fn as_json(totals: &Totals) -> serde_json::Value {
     let faults: serde_json::Map<_, _> =
         totals.faults.iter().map(|(kind, count)| (kind.to_string(), json!(count))).collect();
+    let pairs: serde_json::Map<_, _> = totals
+        .fault_pairs
+        .iter()
+        .map(|(one, other, seeds)| (format!("{one} + {other}"), json!(seeds)))
+        .collect();
     json!({
         "ok": true,
         "seeds": totals.seeds,
@@ -137,6 +147,7 @@ fn as_json(totals: &Totals) -> serde_json::Value {
         "seeds_per_second": totals.seeds_per_second(),
         "steps_per_second": totals.steps_per_second(),
         "faults": faults,
+        "fault_pairs": pairs,
     })
 }
 
