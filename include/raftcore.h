@@ -1278,7 +1278,8 @@ raftcore_status raftcore_stored_replay(struct raftcore_stored *stored,
 // Threads: one at a time. Errors: `RAFTCORE_STATUS_NULL`, `RAFTCORE_STATUS_ALREADY_STARTED`.
 raftcore_status raftcore_stored_is_empty(const struct raftcore_stored *stored, bool *out_empty);
 
-// The few writes that say the same as all that were replayed, so that a file can be rotated.
+// The few writes that say the same as all that were replayed, so that a file can be rotated. The bytes
+// of the newest snapshot are not among them: keep those apart.
 //
 // `*out_records` is owned by the caller until `raftcore_records_free`.
 //

@@ -204,7 +204,8 @@ pub unsafe extern "C" fn raftcore_stored_is_empty(
     }
 }
 
-/// The few writes that say the same as all that were replayed, so that a file can be rotated.
+/// The few writes that say the same as all that were replayed, so that a file can be rotated. The bytes
+/// of the newest snapshot are not among them: keep those apart.
 ///
 /// `*out_records` is owned by the caller until `raftcore_records_free`.
 ///

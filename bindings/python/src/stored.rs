@@ -122,7 +122,8 @@ impl Stored {
         Ok(length)
     }
 
-    /// The few records that say the same, so that a file can be rotated.
+    /// The few records that say the same, so that a file can be rotated. The bytes of the newest snapshot
+    /// are not among them: keep those apart.
     fn checkpoint<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
         let writes = raised(py, self.with(py, |stored| stored.checkpoint())?)?;
         Ok(writes.iter().map(|write| PyBytes::new(py, &write.encode())).collect())

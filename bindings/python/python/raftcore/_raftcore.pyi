@@ -66,7 +66,10 @@ class Stored:
         """
 
     def checkpoint(self) -> list[bytes]:
-        """The few records that say the same, so that a file can be rotated."""
+        """The few records that say the same, so that a file can be rotated.
+
+        The bytes of the newest snapshot are not among them: keep those apart.
+        """
 
     @property
     def is_empty(self) -> bool:
