@@ -193,12 +193,10 @@ impl Disk {
         }
     }
 
-    /// How a fold differs from what was made durable, if it does.
+    /// How a fold differs from what was made durable, if it does. That the newest snapshot or the
+    /// newest deletion is unknown does no harm: the log begins earlier then.
     pub(crate) fn differs_from(&self, stored: &Stored) -> Option<String> {
-        let said = |stored: &Stored| {
-            let snapshot = stored.snapshot().map(|meta| meta.id);
-            (stored.identity(), stored.hard_state(), stored.last(), snapshot)
-        };
+        let said = |stored: &Stored| (stored.identity(), stored.hard_state(), stored.last());
         let (found, durable) = (said(stored), said(&self.durable));
         (found != durable).then(|| format!("{found:?} for {durable:?}"))
     }
