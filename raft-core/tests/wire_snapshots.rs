@@ -166,6 +166,40 @@ fn a_snapshot_at_the_end_of_all_indexes_breaks_nothing() {
     assert!(node.last_index() <= end.index && node.propose(b"x").is_err());
 }
 
+#[test]
+fn an_append_in_the_middle_of_a_snapshot_leaves_a_disk_that_folds() {
+    let mut lab = Lab::new(3, &support::config());
+    lab.preload(2, &[1, 2], 2);
+    lab.preload(3, &[1, 1, 1], 2);
+    let entries = support::fold(&lab.hosts[&2].disk).checkpoint().unwrap().remove(1).entries;
+    let mut disk = lab.hosts[&3].disk.clone();
+    let mut node = lab.node(3).clone();
+    node.tick(raftcore::Tick(50));
+    let mut write_out = |node: &mut Node| {
+        let before = disk.len();
+        disk.extend(drain(node).into_iter().filter_map(|output| match output {
+            Output::Persist(write) => Some(write),
+            _ => None,
+        }));
+        assert!(disk.len() > before);
+        disk.last().unwrap().id
+    };
+    let mut meta = ahead();
+    meta.checksum = xxhash_rust::xxh3::xxh3_64(b"bytes");
+    let chunk = piece(&meta, 0, 5, b"bytes");
+    node.receive(message(1, 3, 2, chunk.body().clone())).unwrap();
+    let written = write_out(&mut node);
+    let seed = node.checksum_at(LogIndex(0)).unwrap();
+    let overwrites = support::wire::append(entry_id(0, 0), seed, 0, entries);
+    node.receive(message(1, 3, 2, overwrites)).unwrap();
+    assert_eq!(node.term_at(LogIndex(2)), Some(Term(2)));
+    node.persisted(written).unwrap();
+    assert_eq!(node.last_index(), LogIndex(6), "the snapshot takes the place of all");
+    let written = write_out(&mut node);
+    node.persisted(written).unwrap();
+    assert_eq!(support::fold(&disk).last().index, LogIndex(6));
+}
+
 /// A leader that ships a snapshot of three chunks, and has sent the first two.
 fn shipping() -> Lab {
     let config = Config {
