@@ -32,6 +32,7 @@ mod linear;
 pub mod model;
 mod network;
 mod pairs;
+mod probe;
 mod property;
 mod queue;
 mod record;

@@ -68,6 +68,8 @@ pub enum Property {
     Restartable,
     /// Records and frames read back as what was written.
     CodecRoundTrip,
+    /// Bad input, from host or peer, is a typed error and changes nothing.
+    BadInputRefused,
     /// Completions that the contract allows are taken.
     ContractKept,
     /// Once faults stop, a leader, fresh commits and equal logs within a bound.
@@ -114,6 +116,7 @@ impl Property {
             Self::NeverHalts => "never-halts",
             Self::Restartable => "restartable",
             Self::CodecRoundTrip => "codec-round-trip",
+            Self::BadInputRefused => "bad-input-refused",
             Self::ContractKept => "contract-kept",
             Self::Liveness => "liveness",
             Self::Repeatability => "repeatability",

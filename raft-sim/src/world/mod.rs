@@ -20,6 +20,7 @@ use crate::disk::Disk;
 use crate::faults::{FaultCounts, FaultKind};
 use crate::host::{Clock, Driver, Host};
 use crate::network::Network;
+use crate::probe::probe;
 use crate::property::{Checked, Property, broken};
 use crate::queue::{Event, Queue, UNITS_PER_TICK};
 use crate::record::{NodeRecording, Recording, answers_digest};
@@ -30,6 +31,8 @@ use crate::weather::{Habits, LATE_MAX, Watch, Weather};
 
 /// Steps between two looks at the whole status of a node.
 const STEPS_PER_STATUS: u64 = 31;
+/// Looks at a node between two trials of bad input, which are slow.
+const STATUSES_PER_PROBE: usize = 97;
 
 /// A digest of everything that happens, cheap enough to feed with every word.
 #[derive(Clone, Copy, Default)]
@@ -212,9 +215,18 @@ impl World {
             let turn = (self.step / STEPS_PER_STATUS) as usize;
             let leader =
                 self.hosts.iter().position(Host::leads).filter(|_| !turn.is_multiple_of(3));
-            self.look_closely(leader.unwrap_or(turn % self.hosts.len()))?;
+            let host = leader.unwrap_or(turn % self.hosts.len());
+            self.look_closely(host)?;
+            if turn.is_multiple_of(STATUSES_PER_PROBE) {
+                self.give_bad_input(host)?;
+            }
         }
         self.handle(event)
+    }
+
+    fn give_bad_input(&self, host: usize) -> Checked {
+        let Some(Driver { node, .. }) = &self.hosts[host].driver else { return Ok(()) };
+        probe(node).or_else(|detail| broken(Property::BadInputRefused, host, detail))
     }
 
     fn handle(&mut self, event: Event) -> Checked {

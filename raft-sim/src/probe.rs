@@ -1,0 +1,195 @@
+//! Bad input: what a host or a peer gets wrong is a typed error and changes nothing. Tried on a copy
+//! of a node, so that the run goes on as if nothing had been asked.
+
+use bytes::Bytes;
+use raftcore::{
+    Answer, Append, AppendOutcome, AppendReply, Body, Chunk, ChunkId, Entries, EntryId, GroupId,
+    Header, Heartbeat, Identity, Incarnation, Input, LogIndex, LogReadId, Message, Node, NodeId,
+    Output, PreVote, ReadConsistency, ReadId, RequestVote, RoleName, Term, Tick, Unavailable,
+    Write, WriteId,
+};
+
+/// Tries a copy of the node with bad input; says what it took, or what changed it.
+pub(crate) fn probe(node: &Node) -> Result<(), String> {
+    let mut copy = node.clone();
+    let before = copy.fingerprint();
+    for input in misuses(node) {
+        let answer = copy.input(input.clone());
+        if !matches!(answer, Answer::Misuse(_)) {
+            return Err(format!("answers {answer:?} to {input:?}"));
+        }
+    }
+    for message in hostile(node) {
+        rejects(&mut copy, message)?;
+    }
+    if copy.fingerprint() != before {
+        return Err("is changed by bad input".into());
+    }
+    if let Some(append) = contradiction(node) {
+        rejects(&mut copy, append)?;
+    }
+    announces(&mut copy)?;
+    halts(copy)
+}
+
+fn rejects(node: &mut Node, message: Message) -> Result<(), String> {
+    match node.input(Input::Receive(message.clone())) {
+        Answer::Rejected(_) => Ok(()),
+        answer => Err(format!("answers {answer:?} to {message:?}")),
+    }
+}
+
+/// Completions of what was never handed out or asked for.
+fn misuses(node: &Node) -> [Input; 5] {
+    let incarnation = Incarnation(node.incarnation().get() + 1);
+    let (sequence, beyond) = (1, LogIndex(u64::MAX));
+    let chunk = Chunk { total: 0, data: Bytes::new() };
+    [
+        Input::Persisted(WriteId { incarnation, sequence }),
+        Input::Applied(beyond),
+        Input::SnapshotTaken(beyond),
+        Input::LogRead { request: LogReadId { incarnation, sequence }, entries: Err(Unavailable) },
+        Input::SnapshotChunk { request: ChunkId { incarnation, sequence }, chunk: Ok(chunk) },
+    ]
+}
+
+/// Messages that no honest peer sends, whatever the state here.
+fn hostile(node: &Node) -> Vec<Message> {
+    let Identity { group, node: me } = node.identity();
+    let stranger = NodeId(me.get() + 1000);
+    let term = node.term().next();
+    let id = |index| EntryId { term, index: LogIndex(index) };
+    let beat = |term| {
+        let commit = LogIndex(0);
+        (term, Body::Heartbeat(Heartbeat { session: 1, commit, matched: commit, token: 1 }))
+    };
+    let of = |(term, body): (Term, Body)| Message::forge(group, stranger, me, term, body);
+    let gap = Append {
+        session: 1,
+        prev: id(0),
+        prev_checksum: 0,
+        commit: LogIndex(0),
+        entries: Entries::default(),
+    };
+    let beyond = AppendOutcome::Success { matched: LogIndex(u64::MAX) };
+    let mut messages = vec![
+        Message::forge(GroupId(group.get() + 1), stranger, me, term, beat(term).1),
+        Message::forge(group, stranger, stranger, term, beat(term).1),
+        Message::forge(group, me, me, term, beat(term).1),
+        of(beat(Term(0))),
+        of(beat(Term(u64::MAX))),
+        of((
+            term,
+            Body::PreVote(PreVote { last: EntryId { term: term.next(), ..id(1) }, doubt: None }),
+        )),
+        of((term, Body::RequestVote(RequestVote { last: id(1), transfer: false }))),
+        of((term, Body::Append(gap))),
+    ];
+    let known = node.leader().filter(|_| node.term() > Term(0));
+    messages.extend(known.map(|_| of(beat(node.term()))));
+    if node.role() == RoleName::Leader
+        && let Some(peer) = node.membership().nodes().find(|&peer| peer != me)
+    {
+        let reply = Body::AppendReply(AppendReply { session: 1, outcome: beyond });
+        messages.push(Message::forge(group, peer, me, node.term(), reply));
+    }
+    messages
+}
+
+/// An append that contradicts the last committed entry, if there is one in memory.
+fn contradiction(node: &Node) -> Option<Message> {
+    let Identity { group, node: me } = node.identity();
+    let index = node.commit_index();
+    let prev = EntryId { term: node.term_at(index)?, index };
+    let prev_checksum = !node.checksum_at(index)?;
+    if index == LogIndex(0) {
+        return None;
+    }
+    let (session, commit, entries) = (1, index, Entries::default());
+    let body = Body::Append(Append { session, prev, prev_checksum, commit, entries });
+    Some(Message::forge(group, NodeId(me.get() + 1000), me, node.term().next(), body))
+}
+
+/// Whatever comes out was announced, and reads back from bytes as what it was.
+fn announces(node: &mut Node) -> Result<(), String> {
+    loop {
+        let announced = node.has_output();
+        let Some(output) = node.poll_output() else { return Ok(()) };
+        if !announced {
+            return Err(format!("did not announce {output:?}"));
+        }
+        match &output {
+            Output::Send(message) => {
+                let frame = message.encode();
+                let peeked = Header::peek(&frame.to_bytes()).map(|header| (header.to, header.kind));
+                let told = (message.to(), message.kind());
+                if peeked != Ok(told) || frame.len() != frame.to_bytes().len() {
+                    return Err(format!("peeks at {peeked:?} in {message:?}"));
+                }
+            }
+            Output::Persist(write) => {
+                let record = write.encode();
+                if Write::record_length(&record) != Ok(record.len()) {
+                    return Err(format!("mistakes the length of {write:?}"));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A node whose storage failed refuses everything.
+fn halts(mut node: Node) -> Result<(), String> {
+    node.input(Input::StorageFailed);
+    let me = node.identity().node;
+    let (id, consistency) = (ReadId(0), ReadConsistency::Stale);
+    let inputs = [
+        Input::Propose(Bytes::new()),
+        Input::Read { id, consistency },
+        Input::TransferLeadership { to: me },
+        Input::Campaign,
+        Input::StepDown,
+        Input::Applied(LogIndex(0)),
+    ];
+    for input in inputs {
+        let answer = node.input(input.clone());
+        if !matches!(answer, Answer::Refused(_) | Answer::Misuse(_)) {
+            return Err(format!("has halted and answers {answer:?} to {input:?}"));
+        }
+    }
+    node.input(Input::Tick(Tick(u64::MAX)));
+    node.input(Input::Trim { max_bytes: 0 });
+    let outputs = [node.input(Input::Poll), node.input(Input::Poll)];
+    match outputs {
+        [Answer::Output(Some(Output::Halted(_))), Answer::Output(None)] => Ok(()),
+        outputs => Err(format!("has halted and gives {outputs:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use raftcore::{Config, Membership, Stored};
+
+    fn started() -> Node {
+        let founders = Membership::of_voters([1, 2, 3]).expect("three voters");
+        let identity = Identity { group: GroupId(7), node: NodeId(1) };
+        let stored = Stored::found(identity, founders);
+        let mut node = Node::new(Config::default(), stored, LogIndex(0)).expect("a node");
+        node.tick(Tick(0));
+        node
+    }
+
+    #[test]
+    fn a_node_that_just_started_refuses_all_bad_input() {
+        assert_eq!(probe(&started()), Ok(()));
+    }
+
+    #[test]
+    fn what_a_node_takes_is_told_from_what_it_rejects() {
+        let last = EntryId::default();
+        let honest = Body::PreVote(PreVote { last, doubt: None });
+        let message = Message::forge(GroupId(7), NodeId(2), NodeId(1), Term(0), honest);
+        assert!(rejects(&mut started(), message).is_err());
+    }
+}
