@@ -4,10 +4,14 @@
 use bytes::Bytes;
 use raftcore::{
     Answer, Append, AppendOutcome, AppendReply, Body, Chunk, ChunkId, Entries, EntryId, GroupId,
-    Header, Heartbeat, Identity, Incarnation, Input, LogIndex, LogReadId, Message, Node, NodeId,
-    Output, PreVote, ReadConsistency, ReadId, RequestVote, RoleName, Term, Tick, Unavailable,
+    Header, Heartbeat, Identity, Incarnation, Input, LogIndex, LogReadId, LogRequest,
+    MAX_CONTEXT_BYTES, MAX_MEMBERS, MAX_VOTERS, Member, Membership, Message, Node, NodeId, Output,
+    PreVote, PreVoteReply, ReadConsistency, ReadId, RequestVote, RoleName, Term, Tick, Unavailable,
     Write, WriteId,
 };
+
+/// More sessions than a term has with one peer, nearly always.
+const SESSIONS_MAX: u32 = 64;
 
 /// Tries a copy of the node with bad input; says what it took, or what changed it.
 pub(crate) fn probe(node: &Node) -> Result<(), String> {
@@ -27,8 +31,11 @@ pub(crate) fn probe(node: &Node) -> Result<(), String> {
     }
     if let Some(append) = contradiction(node) {
         rejects(&mut copy, append)?;
+        doubts(copy.clone());
     }
     announces(&mut copy)?;
+    impossible_memberships()?;
+    contradicted(node.clone())?;
     halts(copy)
 }
 
@@ -110,6 +117,28 @@ fn contradiction(node: &Node) -> Option<Message> {
     Some(Message::forge(group, NodeId(me.get() + 1000), me, node.term().next(), body))
 }
 
+/// A node in doubt asks the others: whatever they answer, it neither panics nor breaks.
+fn doubts(mut node: Node) {
+    let Identity { group, node: me } = node.identity();
+    node.input(Input::Tick(node.deadline().unwrap_or_default()));
+    while node.poll_output().is_some() {}
+    let (asked, granted, differs) = (node.term(), false, true);
+    let others: Vec<NodeId> = node.membership().nodes().filter(|&id| id != me).collect();
+    for from in others {
+        let body = Body::PreVoteReply(PreVoteReply { asked, granted, differs });
+        node.input(Input::Receive(Message::forge(group, from, me, node.term(), body)));
+    }
+    let last = EntryId { term: node.term(), index: node.last_index() };
+    let body = Body::PreVote(PreVote { last, doubt: Some((last, 0)) });
+    node.input(Input::Receive(Message::forge(
+        group,
+        NodeId(me.get() + 1000),
+        me,
+        node.term(),
+        body,
+    )));
+}
+
 /// Whatever comes out was announced, and reads back from bytes as what it was.
 fn announces(node: &mut Node) -> Result<(), String> {
     loop {
@@ -128,6 +157,16 @@ fn announces(node: &mut Node) -> Result<(), String> {
                 }
             }
             Output::Persist(write) => {
+                let Write { entries, .. } = write;
+                let (first, last) = (entries.first(), entries.last());
+                let id = LogReadId { incarnation: write.id.incarnation, sequence: 1 };
+                let asked = LogRequest { id, first, last, max_bytes: usize::MAX };
+                let bytes: usize = entries.records().map(|(_, bytes)| bytes.len()).sum();
+                let again =
+                    if entries.is_empty() { Ok(entries.clone()) } else { asked.answer([write]) };
+                if again.as_ref() != Ok(entries) || bytes != entries.bytes().len() {
+                    return Err(format!("finds {again:?} in {write:?}"));
+                }
                 let record = write.encode();
                 if Write::record_length(&record) != Ok(record.len()) {
                     return Err(format!("mistakes the length of {write:?}"));
@@ -136,6 +175,50 @@ fn announces(node: &mut Node) -> Result<(), String> {
             _ => {}
         }
     }
+}
+
+/// Topologies that cannot be are no memberships.
+fn impossible_memberships() -> Result<(), String> {
+    let of = |count: u64, make: fn(NodeId) -> Member| (1..=count).map(NodeId).map(make);
+    let wishing = |id| Member { promote: true, ..Member::voter(id) };
+    let wordy = |id| Member::voter(id).with_context([0; MAX_CONTEXT_BYTES + 1]);
+    let impossible = [
+        Membership::new(of(3, Member::learner)),
+        Membership::new(of(MAX_VOTERS as u64 + 1, Member::voter)),
+        Membership::new(of(MAX_MEMBERS as u64 + 1, Member::learner)),
+        Membership::new(of(1, wishing)),
+        Membership::new(of(1, wordy)),
+        Membership::new(of(1, Member::voter).chain(of(1, Member::voter))),
+    ];
+    match impossible.into_iter().find(Result::is_ok) {
+        Some(membership) => Err(format!("{membership:?} is no membership")),
+        None => Ok(()),
+    }
+}
+
+/// A node that at least two others contradict, and so many that no quorum is left, halts; one alone
+/// stops nobody.
+fn contradicted(mut node: Node) -> Result<(), String> {
+    let Identity { group, node: me } = node.identity();
+    let voters: Vec<NodeId> = node.membership().voters().filter(|&id| id != me).collect();
+    let at = EntryId { term: Term(u64::MAX), index: node.commit_index() };
+    let voter = node.membership().is_voter(me) && !node.membership().is_joint();
+    if node.role() != RoleName::Leader || !voter || voters.len() < 2 || at.index.get() == 0 {
+        return Ok(());
+    }
+    let outcome = AppendOutcome::Diverged { at, checksum: 0 };
+    for (place, &from) in voters.iter().enumerate() {
+        // Whatever session it is: only a reply of the present one counts.
+        for session in 0..SESSIONS_MAX {
+            let body = Body::AppendReply(AppendReply { session, outcome });
+            node.input(Input::Receive(Message::forge(group, from, me, node.term(), body)));
+        }
+        let alone = place == 0;
+        if alone && node.status().halted {
+            return Err("halts on the word of one".into());
+        }
+    }
+    Ok(())
 }
 
 /// A node whose storage failed refuses everything.
