@@ -701,6 +701,9 @@ typedef struct raftcore_chunk_request {
 // A snapshot is older than one before, or does not fit the log.
 #define RAFTCORE_STATUS_STORED_SNAPSHOT 507
 
+// Entries that are needed were trimmed away.
+#define RAFTCORE_STATUS_STORED_TRIMMED 509
+
 // An entry's term is newer than the term its write was made in.
 #define RAFTCORE_STATUS_STORED_ENTRY_FROM_FUTURE 508
 

@@ -267,3 +267,28 @@ fn a_sole_voter_reads_once_its_term_is_committed() {
     node.applied(committed.last()).unwrap();
     assert_eq!(drain(&mut node), [Output::ReadReady(ReadId(1))]);
 }
+
+#[test]
+fn a_question_leaves_only_when_its_life_is_durable() {
+    let mut cluster = led_by_1(1);
+    let stored = support::fold(&cluster.disks[2]);
+    let mut node = Node::new(config(), stored, LogIndex(0)).unwrap();
+    node.tick(Tick(0));
+    let (session, token, commit) = (1, 1, LogIndex(0));
+    let beat = raftcore::Heartbeat { session, commit, matched: commit, token };
+    let term = cluster.node(1).term().get();
+    node.receive(support::wire::message(1, 3, term, Body::Heartbeat(beat))).unwrap();
+    node.read(ReadId(5), FRESH).unwrap();
+    let asks = |outputs: &[Output]| {
+        let question = |output: &Output| matches!(output, Output::Send(message) if message.kind() == raftcore::MessageKind::ReadIndex);
+        outputs.iter().any(question)
+    };
+    let outputs = drain(&mut node);
+    assert!(!asks(&outputs), "a crash now, and the next life would bear the same number");
+    let first = outputs.into_iter().find_map(|output| match output {
+        Output::Persist(write) => Some(write.id),
+        _ => None,
+    });
+    node.persisted(first.unwrap()).unwrap();
+    assert!(asks(&drain(&mut node)));
+}

@@ -110,6 +110,7 @@ const fn stored(error: &StoredError) -> raftcore_status {
         StoredError::EntryFromFuture { .. } => RAFTCORE_STATUS_STORED_ENTRY_FROM_FUTURE,
         StoredError::NoMembership => RAFTCORE_STATUS_STORED_NO_MEMBERSHIP,
         StoredError::Snapshot { .. } => RAFTCORE_STATUS_STORED_SNAPSHOT,
+        StoredError::Trimmed { .. } => RAFTCORE_STATUS_STORED_TRIMMED,
         _ => RAFTCORE_STATUS_STORED_OTHER,
     }
 }

@@ -145,6 +145,8 @@ pub const RAFTCORE_STATUS_STORED_OUTSIDE_LOG: raftcore_status = 505;
 pub const RAFTCORE_STATUS_STORED_NO_MEMBERSHIP: raftcore_status = 506;
 /// A snapshot is older than one before, or does not fit the log.
 pub const RAFTCORE_STATUS_STORED_SNAPSHOT: raftcore_status = 507;
+/// Entries that are needed were trimmed away.
+pub const RAFTCORE_STATUS_STORED_TRIMMED: raftcore_status = 509;
 /// An entry's term is newer than the term its write was made in.
 pub const RAFTCORE_STATUS_STORED_ENTRY_FROM_FUTURE: raftcore_status = 508;
 /// Stored writes do not fit for a reason newer than this list.
@@ -276,6 +278,7 @@ const TEXTS: &[(raftcore_status, &CStr)] = &[
     (RAFTCORE_STATUS_STORED_OUTSIDE_LOG, c"entry outside the log"),
     (RAFTCORE_STATUS_STORED_NO_MEMBERSHIP, c"entries before any membership"),
     (RAFTCORE_STATUS_STORED_SNAPSHOT, c"the snapshot does not fit"),
+    (RAFTCORE_STATUS_STORED_TRIMMED, c"entries were trimmed away"),
     (RAFTCORE_STATUS_STORED_ENTRY_FROM_FUTURE, c"an entry is newer than its write"),
     (RAFTCORE_STATUS_STORED_OTHER, c"stored writes do not fit"),
     (RAFTCORE_STATUS_DECODE_TRUNCATED, c"the bytes end too early"),

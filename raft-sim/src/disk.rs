@@ -194,9 +194,11 @@ impl Disk {
     }
 
     /// How a fold differs from what was made durable, if it does. That the newest snapshot or the
-    /// newest deletion is unknown does no harm: the log begins earlier then.
+    /// newest deletion is unknown does no harm: the log begins earlier then. That the last write of a
+    /// life is missing, which put entries in the place of as many others, cannot be noticed: what
+    /// comes later names the end of the log, and that is where it was.
     pub(crate) fn differs_from(&self, stored: &Stored) -> Option<String> {
-        let said = |stored: &Stored| (stored.identity(), stored.hard_state(), stored.last());
+        let said = |stored: &Stored| (stored.identity(), stored.hard_state(), stored.last().index);
         let (found, durable) = (said(stored), said(&self.durable));
         (found != durable).then(|| format!("{found:?} for {durable:?}"))
     }

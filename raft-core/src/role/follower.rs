@@ -436,8 +436,15 @@ impl Follower {
         since.is_none_or(|since| since >= patience)
     }
 
+    /// A question waits until its life is durable: after a crash the next life would bear the same
+    /// number, and take an old answer for its own.
+    fn has_question(&self, shared: &Shared) -> bool {
+        let durable = shared.durability.durable().incarnation == shared.hard_state.incarnation;
+        self.ask_due && self.leader.is_some() && durable
+    }
+
     fn question(&mut self, shared: &mut Shared) -> Option<Message> {
-        let leader = self.leader.filter(|_| self.ask_due)?;
+        let leader = self.leader.filter(|_| self.has_question(shared))?;
         self.ask_due = false;
         let token = shared.reads.question()?;
         self.asked_at = shared.now;
@@ -467,7 +474,7 @@ impl Follower {
     }
 
     pub(crate) fn has_message(&self, shared: &Shared) -> bool {
-        self.has_reply(shared) || (self.ask_due && self.leader.is_some())
+        self.has_reply(shared) || self.has_question(shared)
     }
 
     fn has_reply(&self, shared: &Shared) -> bool {
