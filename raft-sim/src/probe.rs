@@ -196,8 +196,7 @@ fn impossible_memberships() -> Result<(), String> {
     }
 }
 
-/// A node that at least two others contradict, and so many that no quorum is left, halts; one alone
-/// stops nobody.
+/// A leader that voters contradict, one after the other: one alone stops nobody.
 fn contradicted(mut node: Node) -> Result<(), String> {
     let Identity { group, node: me } = node.identity();
     let voters: Vec<NodeId> = node.membership().voters().filter(|&id| id != me).collect();
