@@ -1,21 +1,22 @@
 //! Entries as bytes: one representation in memory, on the wire and on disk, and the hash chain over it.
 //!
-//! An entry is a small header (term, kind, length, four bytes of checksum) and its payload.
+//! An entry is four bytes of checksum, a small header (term, kind, length) and its payload.
 //! A run of entries is one shared slice; an entry's index follows from its place.
 
 use alloc::vec::Vec;
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::config::MAX_PAYLOAD_BYTES;
 use crate::membership::Membership;
 use crate::types::{EntryId, GroupId, LogIndex, Term};
 
-/// Longest encoded header of an entry, in bytes: term, kind, length, checksum.
-pub(crate) const MAX_HEADER_BYTES: usize = 10 + 1 + 5 + 4;
+/// Longest header of an entry, its checksum included, in bytes: checksum, term, kind, length.
+pub(crate) const MAX_HEADER_BYTES: usize = CHECKSUM_BYTES + 10 + 1 + 5;
+const CHECKSUM_BYTES: usize = 4;
 
 /// What an entry is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -48,7 +49,6 @@ struct Header {
     term: u64,
     kind: u8,
     length: u32,
-    checksum: [u8; 4],
 }
 
 /// One entry, borrowed from the run that holds it.
@@ -62,12 +62,15 @@ pub struct EntryRef<'a> {
     pub checksum: u32,
     /// The bytes that were proposed.
     pub payload: &'a [u8],
+    /// Header and payload: what the checksum is taken over.
+    covered: &'a [u8],
 }
 
 impl EntryRef<'_> {
     /// The checksum this entry should carry after a predecessor with checksum `before`.
+    #[inline]
     pub(crate) fn chained(&self, group: GroupId, before: Checksum) -> Checksum {
-        checksum(group, self.id, self.kind, self.payload, before)
+        checksum(group, self.id.index, self.covered, before)
     }
 }
 
@@ -151,7 +154,8 @@ impl Entries {
         let mut index = first;
         let mut term = 0;
         for _ in 0..count {
-            let (header, payload, after) = split(rest).map_err(|fault| fault.at(index))?;
+            let (Split { header, payload, .. }, after) =
+                split(rest).map_err(|fault| fault.at(index))?;
             if header.term < term || header.term == 0 {
                 return Err(EntriesError::TermFalls { index });
             }
@@ -270,14 +274,15 @@ impl<'a> EntriesIter<'a> {
 impl<'a> Iterator for EntriesIter<'a> {
     type Item = EntryRef<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<EntryRef<'a>> {
         self.left = self.left.checked_sub(1)?;
-        let (header, payload, rest) = split(self.rest).ok()?;
+        let (Split { checksum, header, payload, covered }, rest) = split(self.rest).ok()?;
         let id = EntryId { term: Term(header.term), index: self.index };
         let kind = EntryKind::from_byte(header.kind)?;
         self.rest = rest;
         self.index = self.index.next();
-        Some(EntryRef { id, kind, checksum: u32::from_le_bytes(header.checksum), payload })
+        Some(EntryRef { id, kind, checksum, payload, covered })
     }
 }
 
@@ -297,23 +302,43 @@ impl Fault {
     }
 }
 
-fn split(bytes: &[u8]) -> Result<(Header, &[u8], &[u8]), Fault> {
-    // Nearly every header has a small term and a short payload: one byte each, seven in all.
-    if let Some((&[term, kind, length, c0, c1, c2, c3], rest)) = bytes.split_first_chunk::<7>()
-        && term < 0x80
-        && length < 0x80
-        && kind <= EntryKind::Membership as u8
-    {
-        let (payload, rest) = rest.split_at_checked(length.into()).ok_or(Fault::Length)?;
-        let checksum = [c0, c1, c2, c3];
-        let (term, length) = (term.into(), length.into());
-        return Ok((Header { term, kind, length, checksum }, payload, rest));
-    }
-    split_any(bytes)
+/// One entry, taken apart.
+struct Split<'a> {
+    checksum: Checksum,
+    header: Header,
+    payload: &'a [u8],
+    /// Header and payload.
+    covered: &'a [u8],
 }
 
-fn split_any(bytes: &[u8]) -> Result<(Header, &[u8], &[u8]), Fault> {
-    let (header, rest) = match postcard::take_from_bytes::<Header>(bytes) {
+/// Takes the first entry off.
+#[inline]
+fn split(bytes: &[u8]) -> Result<(Split<'_>, &[u8]), Fault> {
+    let (checksum, body) = bytes.split_first_chunk().ok_or(Fault::Length)?;
+    let (header, length) = match *body {
+        // Nearly every header has a small term and a short payload: one byte each, or two for the length.
+        [term, kind, low, ..] if (term | low) < 0x80 && kind <= EntryKind::Membership as u8 => {
+            (Header { term: term.into(), kind, length: low.into() }, 3)
+        }
+        [term, kind, low, high, ..]
+            if (term | high) < 0x80 && kind <= EntryKind::Membership as u8 && high > 0 =>
+        {
+            let length = u32::from(low & 0x7f) | u32::from(high) << 7;
+            (Header { term: term.into(), kind, length }, 4)
+        }
+        _ => split_header(body)?,
+    };
+    let end = (header.length as usize).saturating_add(length);
+    let (covered, rest) = body.split_at_checked(end).ok_or(Fault::Length)?;
+    let payload = covered.get(length..).ok_or(Fault::Length)?;
+    let checksum = Checksum::from_le_bytes(*checksum);
+    Ok((Split { checksum, header, payload, covered }, rest))
+}
+
+/// Any header, and its length in bytes.
+#[cold]
+fn split_header(body: &[u8]) -> Result<(Header, usize), Fault> {
+    let (header, rest) = match postcard::take_from_bytes::<Header>(body) {
         Ok(found) => found,
         Err(postcard::Error::DeserializeUnexpectedEnd) => return Err(Fault::Length),
         Err(_) => return Err(Fault::Header),
@@ -321,60 +346,62 @@ fn split_any(bytes: &[u8]) -> Result<(Header, &[u8], &[u8]), Fault> {
     if EntryKind::from_byte(header.kind).is_none() {
         return Err(Fault::Header);
     }
-    let length = header.length as usize;
-    if length > MAX_PAYLOAD_BYTES {
+    if header.length as usize > MAX_PAYLOAD_BYTES {
         return Err(Fault::TooLarge);
     }
-    let (payload, rest) = rest.split_at_checked(length).ok_or(Fault::Length)?;
-    Ok((header, payload, rest))
+    Ok((header, body.len().saturating_sub(rest.len())))
 }
 
 /// Writes one entry at the end of `out` and gives its checksum.
+#[inline]
 pub(crate) fn encode_entry(
-    out: &mut impl BufMut,
+    out: &mut Vec<u8>,
     group: GroupId,
     id: EntryId,
     kind: EntryKind,
     payload: &[u8],
     before: Checksum,
 ) -> Checksum {
-    let checksum = checksum(group, id, kind, payload, before);
-    let header = Header {
-        term: id.term.0,
-        kind: kind as u8,
-        length: u32::try_from(payload.len()).unwrap_or(u32::MAX),
-        checksum: checksum.to_le_bytes(),
-    };
-    let mut space = [0u8; MAX_HEADER_BYTES];
-    if let Ok(head) = postcard::to_slice(&header, &mut space) {
-        out.put_slice(head);
+    let start = out.len();
+    match (u8::try_from(id.term.0), u8::try_from(payload.len())) {
+        (Ok(term @ ..0x80), Ok(length @ ..0x80)) => {
+            out.extend_from_slice(&[0, 0, 0, 0, term, kind as u8, length]);
+        }
+        _ => encode_header(out, id.term, kind, payload.len()),
     }
-    out.put_slice(payload);
+    out.extend_from_slice(payload);
+    let Some((space, covered)) = out.get_mut(start..).and_then(<[u8]>::split_first_chunk_mut)
+    else {
+        return 0;
+    };
+    let checksum = checksum(group, id.index, covered, before);
+    *space = checksum.to_le_bytes();
     checksum
 }
 
-/// The checksum of an entry after `before`, its predecessor's.
-pub(crate) fn checksum(
-    group: GroupId,
-    id: EntryId,
-    kind: EntryKind,
-    payload: &[u8],
-    before: Checksum,
-) -> Checksum {
-    let kind_and_length = (payload.len() as u64) << 8 | u64::from(kind as u8);
-    let words =
-        [xxh3_64(payload), group.0, id.index.0, id.term.0, kind_and_length, u64::from(before)];
-    let mut head = [0u8; 48];
-    for (space, word) in head.chunks_exact_mut(8).zip(words) {
-        space.copy_from_slice(&word.to_le_bytes());
+/// Writes any header, with room for the checksum before it.
+#[cold]
+fn encode_header(out: &mut Vec<u8>, term: Term, kind: EntryKind, length: usize) {
+    let length = u32::try_from(length).unwrap_or(u32::MAX);
+    let header = Header { term: term.0, kind: kind as u8, length };
+    let mut space = [0u8; MAX_HEADER_BYTES];
+    out.extend_from_slice(&[0; CHECKSUM_BYTES]);
+    if let Ok(head) = postcard::to_slice(&header, &mut space) {
+        out.extend_from_slice(head);
     }
-    xxh3_64(&head) as u32
+}
+
+/// The checksum of an entry after `before`, its predecessor's; `covered` is its header and payload.
+#[inline]
+fn checksum(group: GroupId, index: LogIndex, covered: &[u8], before: Checksum) -> Checksum {
+    let seed = u64::from(before) << 32 ^ group.0.rotate_left(40) ^ index.0;
+    xxh3_64_with_seed(covered, seed) as Checksum
 }
 
 /// The checksum "before" the first entry of a group: its founding membership.
 pub(crate) fn chain_seed(group: GroupId, founding: &Membership) -> Checksum {
-    let id = EntryId::default();
-    checksum(group, id, EntryKind::Membership, &encode_membership(founding), 0)
+    let payload = encode_membership(founding);
+    encode_entry(&mut Vec::new(), group, EntryId::default(), EntryKind::Membership, &payload, 0)
 }
 
 /// The payload of a membership entry.

@@ -308,6 +308,7 @@ impl Shared {
         if put_back!(ShortAnswerCountsAsWhole) && next <= self.log.start() {
             self.delivered = upto.min(self.log.start());
         }
+        self.log.delivered(self.delivered);
         self.proposals.delivered(self.delivered, |index| self.log.term(index));
         self.notice_memberships(entries.first());
         Some(Committed { entries })

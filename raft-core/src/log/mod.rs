@@ -1,31 +1,31 @@
 //! The log in memory: append, truncate, look up, cut out runs.
 //!
-//! Entries are appended to an open buffer. Polling closes what is open into a *run*, a shared slice
-//! of that buffer, so that outputs need no copy. A buffer that is full, or that fell into many runs,
-//! is *sealed*: one copy into a block with an offset per 16 entries.
+//! Entries are appended to the *tail*, one buffer. A tail that is full is *sealed*: a block, which is
+//! shared with outputs. What an output needs of the tail is copied once; the others of its round
+//! share that copy.
 
 mod marks;
 mod piece;
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use crate::entries::{
     Checksum, Entries, EntriesError, EntryKind, EntryRef, MAX_HEADER_BYTES, encode_entry,
 };
 use crate::types::{EntryId, GroupId, LogIndex, Term};
 use marks::Marks;
-use piece::{Block, Run};
+use piece::{Block, Tail};
 
-/// Size of the first open buffer, in bytes; each further one is twice as large.
-const BUFFER_BYTES_MIN: usize = 512;
-/// Size of an open buffer, and so of a block, in bytes; larger only for one large entry.
-const BUFFER_BYTES_MAX: usize = 64 * 1024;
-/// Most runs before they are sealed: a run costs more memory than a small entry.
-const MAX_RUNS: usize = 256;
-/// A run with at least this many bytes left is given out as it is; smaller ones are gathered.
-const GATHER_BELOW_BYTES: usize = 4096;
+/// Size of a new tail, in bytes; it doubles as it fills.
+const TAIL_BYTES_MIN: usize = 512;
+/// Size of a full tail, and so of a block, in bytes; larger only for one large entry.
+const TAIL_BYTES_MAX: usize = 64 * 1024;
+/// Copies of so much of the tail, in bytes, share a buffer; a larger one is by itself.
+const SMALL_COPY_BYTES: usize = 512;
+/// Size of the buffer that small copies share.
+const COPIES_BYTES: usize = 4096;
 
 /// An entry without its payload: name and checksum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -53,11 +53,12 @@ pub(crate) struct Fetched {
 
 /// The log.
 ///
-/// 1. `sealed`, `runs` and `open` hold consecutive entries up to `last`; those after `start` are in
-///    the *window*. A block that reaches over `start` stays whole until it goes.
+/// 1. `sealed` and `tail` hold consecutive entries up to `last`; those after `start` are in the
+///    *window*. A block that reaches over `start` stays whole until it goes.
 /// 2. `base <= start <= last`. What lies between `base` and `start` is in storage only.
 /// 3. Terms never fall; `terms` has one item where each begins that entries after `base` have.
 /// 4. Each entry's checksum follows from its predecessor's.
+/// 5. `recent` equals what `tail` and `sealed` hold.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
     group: GroupId,
@@ -68,14 +69,14 @@ pub(crate) struct Log {
     last: Point,
     sealed: VecDeque<Block>,
     /// Memory that `sealed` holds, in bytes.
-    sealed_capacity: usize,
-    runs: VecDeque<Run>,
-    open: BytesMut,
-    open_first: LogIndex,
-    /// Bytes that `open` may still take. Counted, not asked of the buffer: a clone must behave alike.
-    room: usize,
-    /// Capacity of the buffers that `runs` and `open` live in.
-    tail_capacity: usize,
+    sealed_held: usize,
+    tail: Tail,
+    /// What was last cut out of the tail, or received: the outputs of a round want the same.
+    recent: Entries,
+    /// Where the entry after `recent` begins in the tail, for the next output nearly always does.
+    after_recent: usize,
+    /// Small copies are cut off from here.
+    copies: BytesMut,
     terms: Vec<(LogIndex, Term)>,
     marks: Marks,
 }
@@ -90,12 +91,11 @@ impl Log {
             recalled: base,
             last: base,
             sealed: VecDeque::new(),
-            sealed_capacity: 0,
-            runs: VecDeque::new(),
-            open: BytesMut::new(),
-            open_first: base.id.index.next(),
-            room: 0,
-            tail_capacity: 0,
+            sealed_held: 0,
+            tail: Tail::new(base.id.index.next()),
+            recent: Entries::from_parts(base.id.index.next(), 0, Bytes::new()),
+            after_recent: 0,
+            copies: BytesMut::new(),
             terms: Vec::new(),
             marks: Marks::default(),
         }
@@ -125,9 +125,8 @@ impl Log {
     }
 
     /// Bytes of capacity that this log holds.
-    pub(crate) fn capacity(&self) -> usize {
-        let runs = self.runs.len().saturating_mul(size_of::<Run>());
-        self.sealed_capacity.saturating_add(self.tail_capacity).saturating_add(runs)
+    pub(crate) const fn capacity(&self) -> usize {
+        self.sealed_held.saturating_add(self.tail.held)
     }
 
     /// Appends one entry; its index is one more than the last. Gives its name and its size in bytes.
@@ -139,42 +138,50 @@ impl Log {
     ) -> (EntryId, usize) {
         let id = EntryId { term, index: self.last.id.index.next() };
         self.make_room(payload.len().saturating_add(MAX_HEADER_BYTES));
-        let before = self.open.len();
-        let checksum =
-            encode_entry(&mut self.open, self.group, id, kind, payload, self.last.checksum);
+        let before = self.tail.bytes.len();
+        self.tail.note(id.index, before);
+        let out = &mut self.tail.bytes;
+        let checksum = encode_entry(out, self.group, id, kind, payload, self.last.checksum);
         self.note_term(id);
         self.last = Point { id, checksum };
-        let bytes = self.open.len().saturating_sub(before);
-        self.room = self.room.saturating_sub(bytes);
-        (id, bytes)
+        (id, self.tail.bytes.len().saturating_sub(before))
     }
 
     /// Appends a run that begins after the last entry, was verified, and ends in `end`.
     pub(crate) fn extend(&mut self, entries: &Entries, end: Point) {
         debug_assert_eq!(entries.first(), self.last.id.index.next());
-        let mut rest = entries.clone();
-        while rest.bytes().len() > self.room {
-            let fits = piece::count_within(&rest, self.room);
-            let tail = rest.skip(fits.max(1));
-            let taken = rest.bytes().len().saturating_sub(tail.bytes().len());
-            if fits == 0 {
-                self.make_room(taken.max(rest.bytes().len().min(BUFFER_BYTES_MAX)));
-                continue;
+        self.note_terms(entries, end.id.term);
+        if entries.bytes().len() <= TAIL_BYTES_MAX {
+            self.put(entries);
+        } else {
+            let mut rest = entries.clone();
+            while !rest.is_empty() {
+                let fits = piece::count_within(&rest, TAIL_BYTES_MAX).max(1);
+                let tail = rest.skip(fits);
+                let taken = rest.bytes().len().saturating_sub(tail.bytes().len());
+                let head = rest.bytes().slice(..taken);
+                self.put(&Entries::from_parts(rest.first(), fits, head));
+                rest = tail;
             }
-            let head = Entries::from_parts(rest.first(), fits, rest.bytes().slice(..taken));
-            self.put(&head, end.id.term);
-            self.last.id.index = head.last();
-            rest = tail;
         }
-        self.put(&rest, end.id.term);
         self.last = end;
     }
 
-    /// Copies a run that fits to the end of what is open.
-    fn put(&mut self, entries: &Entries, end: Term) {
-        self.note_terms(entries, end);
-        self.open.put_slice(entries.bytes());
-        self.room = self.room.saturating_sub(entries.bytes().len());
+    /// The log ends with these entries, and the next outputs want just them.
+    pub(crate) fn share(&mut self, entries: Entries) {
+        self.after_recent = self.tail.bytes.len();
+        self.recent = entries;
+    }
+
+    /// No output is about to want the same entries again.
+    fn forget_recent(&mut self) {
+        self.recent = Entries::from_parts(self.tail.first, 0, Bytes::new());
+        self.after_recent = 0;
+    }
+
+    fn put(&mut self, entries: &Entries) {
+        self.make_room(entries.bytes().len());
+        self.tail.extend(entries);
     }
 
     fn note_terms(&mut self, entries: &Entries, end: Term) {
@@ -196,80 +203,88 @@ impl Log {
         }
     }
 
+    #[inline]
     fn make_room(&mut self, bytes: usize) {
-        if self.room >= bytes {
-            return;
-        }
-        let before = self.tail_capacity;
-        self.seal();
-        let usual = before.saturating_mul(2).clamp(BUFFER_BYTES_MIN, BUFFER_BYTES_MAX);
-        self.tail_capacity = usual.max(bytes);
-        self.room = self.tail_capacity;
-        self.open = BytesMut::with_capacity(self.tail_capacity);
-    }
-
-    /// Turns what is open into a run.
-    fn close(&mut self) {
-        if self.open.is_empty() {
-            return;
-        }
-        let first = self.open_first;
-        let count = u32::try_from(self.last.id.index.next().since(first)).unwrap_or(u32::MAX);
-        self.runs.push_back(Run { first, count, bytes: self.open.split().freeze() });
-        self.open_first = self.last.id.index.next();
-        if self.runs.len() >= MAX_RUNS {
-            self.seal_runs();
+        let wanted = self.tail.bytes.len().saturating_add(bytes);
+        if wanted > self.tail.held {
+            self.grow(bytes);
         }
     }
 
-    /// Copies open and runs into one block and lets their buffer go.
+    #[cold]
+    fn grow(&mut self, bytes: usize) {
+        let mut usual = self.tail.held.saturating_mul(2);
+        if self.tail.bytes.len().saturating_add(bytes) > TAIL_BYTES_MAX {
+            usual = TAIL_BYTES_MAX;
+            self.seal();
+        }
+        let length = self.tail.bytes.len();
+        let usual = usual.clamp(TAIL_BYTES_MIN, TAIL_BYTES_MAX);
+        self.tail.held = usual.max(length.saturating_add(bytes));
+        self.tail.bytes.reserve_exact(self.tail.held.saturating_sub(length));
+    }
+
+    /// Makes a block of the tail.
     fn seal(&mut self) {
-        self.close();
-        self.seal_runs();
-        self.open = BytesMut::new();
-        self.room = 0;
-        self.tail_capacity = 0;
-    }
-
-    fn seal_runs(&mut self) {
-        if let Some(block) = Block::seal(&self.runs) {
-            if let Some(end) = block.entry(block.run().last()) {
-                let end = Point { id: end.id, checksum: end.checksum };
-                self.marks.sealed(end, block.run().bytes.len());
-            }
-            self.sealed_capacity = self.sealed_capacity.saturating_add(block.capacity());
-            self.sealed.push_back(block);
-            self.runs.clear();
+        let next = self.tail.last.next();
+        let tail = core::mem::replace(&mut self.tail, Tail::new(next));
+        self.after_recent = 0;
+        if tail.bytes.is_empty() {
+            return;
         }
+        let block = tail.seal();
+        if let Some(end) = block.entry(block.last) {
+            let end = Point { id: end.id, checksum: end.checksum };
+            self.marks.sealed(end, block.bytes.len());
+        }
+        self.sealed_held = self.sealed_held.saturating_add(block.held);
+        self.sealed.push_back(block);
     }
 
     /// Gives back memory that holds nothing.
     pub(crate) fn trim(&mut self) {
         self.seal();
-        self.runs.shrink_to_fit();
+        self.forget_recent();
+        self.copies = BytesMut::new();
         self.sealed.shrink_to_fit();
         self.terms.shrink_to_fit();
         self.marks.trim();
     }
 
+    /// Everything up to here was handed out for `Apply`, nearly always the last use of `recent`.
+    #[inline]
+    pub(crate) fn delivered(&mut self, last: LogIndex) {
+        if self.recent.last() <= last && !self.recent.is_empty() {
+            self.recent = Entries::from_parts(self.recent.last().next(), 0, Bytes::new());
+        }
+    }
+
     /// Lets blocks from the front go, as far as they are durable, until about `max_bytes` are left.
+    #[inline]
     pub(crate) fn evict(&mut self, max_bytes: usize, durable: LogIndex) {
+        if self.capacity() > max_bytes {
+            self.evict_some(max_bytes, durable);
+        }
+    }
+
+    #[cold]
+    fn evict_some(&mut self, max_bytes: usize, durable: LogIndex) {
         while self.capacity() > max_bytes {
-            let front = self.sealed.front().map(|block| block.run().last());
+            let front = self.sealed.front().map(|block| block.last);
             match front {
                 Some(last) if last <= durable => {
                     self.start = self.find(last).unwrap_or(self.start);
                     self.pop_block();
                 }
-                None if self.last.id.index <= durable && self.tail_capacity > 0 => self.seal(),
+                None if self.last.id.index <= durable && self.tail.held > 0 => self.seal(),
                 _ => return,
             }
         }
     }
 
     fn pop_block(&mut self) {
-        let gone = self.sealed.pop_front().map_or(0, |block| block.capacity());
-        self.sealed_capacity = self.sealed_capacity.saturating_sub(gone);
+        let gone = self.sealed.pop_front().map_or(0, |block| block.held);
+        self.sealed_held = self.sealed_held.saturating_sub(gone);
     }
 
     /// Deletes this entry and everything after. The one before is in memory, or was read back.
@@ -281,26 +296,23 @@ impl Log {
             debug_assert!(false, "entry {} is not known", from.prev());
             return;
         };
-        self.close();
-        while self.runs.back().is_some_and(|run| run.first >= from) {
-            self.runs.pop_back();
-        }
-        if let Some(run) = self.runs.back_mut() {
-            run.cut(from);
+        if from > self.tail.first {
+            self.tail.cut(from);
         } else {
-            while self.sealed.back().is_some_and(|block| block.first() >= from) {
-                let gone = self.sealed.pop_back().map_or(0, |block| block.capacity());
-                self.sealed_capacity = self.sealed_capacity.saturating_sub(gone);
+            self.tail = Tail::new(from);
+            while self.sealed.back().is_some_and(|block| block.first >= from) {
+                let gone = self.sealed.pop_back().map_or(0, |block| block.held);
+                self.sealed_held = self.sealed_held.saturating_sub(gone);
             }
-            if let Some(block) = self.sealed.back_mut() {
+            if let Some(block) = self.sealed.back_mut().filter(|block| block.last >= from) {
                 block.cut(from);
             }
         }
+        self.forget_recent();
         while self.terms.last().is_some_and(|&(first, _)| first >= from) {
             self.terms.pop();
         }
         self.marks.truncated(from);
-        self.open_first = from;
         self.last = last;
         if self.start.id.index >= from {
             self.start = last;
@@ -359,7 +371,7 @@ impl Log {
         if self.recalled.id.index < index {
             self.recalled = base;
         }
-        while self.sealed.front().is_some_and(|block| block.run().last() <= index) {
+        while self.sealed.front().is_some_and(|block| block.last <= index) {
             self.pop_block();
         }
     }
@@ -437,55 +449,55 @@ impl Log {
         if index > self.last.id.index || index <= self.start.id.index {
             return None;
         }
-        if index >= self.open_first {
-            let skip = usize::try_from(index.since(self.open_first)).ok()?;
-            return piece::walk(self.open_first, &self.open).nth(skip);
-        }
-        if let Some(run) = self.run_with(index) {
-            return run.entry(index);
+        if index >= self.tail.first {
+            return self.tail.entry(index);
         }
         self.block_with(index)?.entry(index)
     }
 
-    fn run_with(&self, index: LogIndex) -> Option<&Run> {
-        let after = self.runs.partition_point(|run| run.first <= index);
-        self.runs.get(after.checked_sub(1)?)
-    }
-
     fn block_with(&self, index: LogIndex) -> Option<&Block> {
-        let after = self.sealed.partition_point(|block| block.first() <= index);
+        let after = self.sealed.partition_point(|block| block.first <= index);
         self.sealed.get(after.checked_sub(1)?)
     }
 
     /// The entries from `from` to at most `to`, about `max_bytes` of them but at least one; none if
     /// `from` is not in memory.
     ///
-    /// Shares memory where one block or a large enough run holds them, copies small runs together
-    /// otherwise. May stop early: ask again for the rest.
+    /// Never more than one block holds, so it may stop early: ask again for the rest.
+    #[inline]
     pub(crate) fn slice(&mut self, from: LogIndex, to: LogIndex, max_bytes: usize) -> Entries {
+        let recent = &self.recent;
+        if recent.first() == from && recent.last() == to && recent.bytes().len() <= max_bytes {
+            return recent.clone();
+        }
+        self.cut_out(from, to, max_bytes)
+    }
+
+    fn cut_out(&mut self, from: LogIndex, to: LogIndex, max_bytes: usize) -> Entries {
         let to = to.min(self.last.id.index);
         if from > to || from <= self.start.id.index {
             return Entries::from_parts(from, 0, Bytes::new());
         }
-        if to >= self.open_first {
-            self.close();
+        if from < self.tail.first {
+            let block = self.block_with(from);
+            return block.map(|block| block.slice(from, to, max_bytes)).unwrap_or_default();
         }
-        if let Some(run) = self.runs.back()
-            && run.first == from
-            && run.last() == to
-            && run.bytes.len() <= max_bytes
-        {
-            return Entries::from_parts(from, run.count, run.bytes.clone());
-        }
-        if let Some(at) = self.runs.partition_point(|run| run.first <= from).checked_sub(1) {
-            let part = self.runs.get(at).map(|run| run.slice(from, to, max_bytes));
-            let after = self.runs.iter().skip(at.saturating_add(1));
-            return gathered(part.unwrap_or_default(), after, to, max_bytes);
-        }
-        let at = self.sealed.partition_point(|block| block.first() <= from).saturating_sub(1);
-        let part = self.sealed.get(at).map(|block| block.slice(from, to, max_bytes));
-        let after = self.sealed.iter().skip(at.saturating_add(1)).map(Block::run).chain(&self.runs);
-        gathered(part.unwrap_or_default(), after, to, max_bytes)
+        let known = from == self.recent.last().next();
+        let start = if known { self.after_recent } else { self.tail.offset(from) };
+        let (count, end) = self.tail.measure((from, start), to, max_bytes);
+        let part = self.tail.bytes.get(start..end).unwrap_or_default();
+        let bytes = if part.len() > SMALL_COPY_BYTES {
+            Bytes::copy_from_slice(part)
+        } else {
+            if self.copies.capacity() < part.len() {
+                self.copies.reserve(COPIES_BYTES);
+            }
+            self.copies.extend_from_slice(part);
+            self.copies.split().freeze()
+        };
+        self.recent = Entries::from_parts(from, count, bytes);
+        self.after_recent = end;
+        self.recent.clone()
     }
 
     /// Checks that a run can follow the entry `before` and that its chain holds; gives its end.
@@ -508,21 +520,6 @@ impl Log {
             memberships |= entry.kind == EntryKind::Membership;
         }
         Ok(Verified { end, memberships })
-    }
-}
-
-/// A part that is large enough, or all there is, as it is; a small one together with what follows.
-fn gathered<'a>(
-    part: Entries,
-    after: impl Iterator<Item = &'a Run>,
-    to: LogIndex,
-    max_bytes: usize,
-) -> Entries {
-    let max_bytes = max_bytes.min(BUFFER_BYTES_MAX);
-    if part.last() >= to || part.bytes().len() >= GATHER_BELOW_BYTES.min(max_bytes) {
-        part
-    } else {
-        piece::gather(part, after, to, max_bytes)
     }
 }
 

@@ -63,9 +63,9 @@ fn a_slice_ends_at_its_limit_but_gives_one_entry_at_least() {
 }
 
 #[test]
-fn small_runs_are_gathered_into_one_slice() {
+fn small_appends_are_cut_out_together() {
     let mut log = empty();
-    command(&mut log, 1, &[0; BUFFER_BYTES_MAX]);
+    command(&mut log, 1, &[0; TAIL_BYTES_MAX]);
     for number in 2..=100u8 {
         command(&mut log, 1, &[number]);
         log.slice(log.last_index(), log.last_index(), 10);
@@ -76,9 +76,9 @@ fn small_runs_are_gathered_into_one_slice() {
 }
 
 #[test]
-fn a_large_run_is_shared_not_copied() {
+fn outputs_of_a_round_share_one_copy() {
     let mut log = empty();
-    command(&mut log, 1, &[0; BUFFER_BYTES_MAX]);
+    command(&mut log, 1, &[0; TAIL_BYTES_MAX]);
     (0..100).for_each(|_| command(&mut log, 1, &[1; 200]));
     let first = log.slice(LogIndex(2), LogIndex(101), usize::MAX);
     let again = log.slice(LogIndex(2), LogIndex(101), usize::MAX);
@@ -103,7 +103,9 @@ fn where_two_logs_may_agree_is_found_by_term() {
 #[test]
 fn the_chain_depends_on_every_field() {
     let id = EntryId { term: Term(2), index: LogIndex(5) };
-    let of = crate::entries::checksum;
+    let of = |group, id, kind, payload: &[u8], before| {
+        encode_entry(&mut Vec::new(), group, id, kind, payload, before)
+    };
     let usual = of(GROUP, id, EntryKind::Command, b"abc", 1);
     let others = [
         of(GroupId(4), id, EntryKind::Command, b"abc", 1),
@@ -134,7 +136,7 @@ fn a_flipped_bit_in_a_run_is_found() {
 }
 
 #[test]
-fn capacity_follows_the_entries_at_one_small_entry_a_run() {
+fn capacity_follows_the_entries_at_one_small_entry_a_slice() {
     let mut log = empty();
     let mut bytes = 0;
     for _ in 0..100_000 {
@@ -305,6 +307,9 @@ fn perform(log: &mut Log, model: &mut Vec<(EntryId, Vec<u8>)>, step: Step, fill:
                 let run = other.slice(log.last_index().next(), other.last_index(), 100_000);
                 let end = Log::verify(GROUP, log.last(), &run).unwrap().end;
                 log.extend(&run, end);
+                if entries % 2 == 0 {
+                    log.share(run);
+                }
             }
         }
         Step::Truncate { back } => {

@@ -522,6 +522,7 @@ fn store(shared: &mut Shared, append: &Append, known: u32, run: Verified) {
         let memberships = &mut shared.memberships;
         new.memberships().for_each(|(index, membership)| memberships.appended(index, membership));
     }
+    shared.log.share(new);
 }
 
 /// Answers an append with something other than success; it waits for its term only.
