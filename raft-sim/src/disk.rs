@@ -196,11 +196,19 @@ impl Disk {
     /// How a fold differs from what was made durable, if it does. That the newest snapshot or the
     /// newest deletion is unknown does no harm: the log begins earlier then. That the last write of a
     /// life is missing, which put entries in the place of as many others, cannot be noticed: what
-    /// comes later names the end of the log, and that is where it was.
+    /// comes later names the end of the log, and that is where it was. What is left of a log does not
+    /// matter where a crash came between a received snapshot and the reset that goes with it: the
+    /// start replaces that log.
     pub(crate) fn differs_from(&self, stored: &Stored) -> Option<String> {
-        let said = |stored: &Stored| (stored.identity(), stored.hard_state(), stored.last().index);
+        let end = |stored: &Stored| match stored.snapshot() {
+            Some(meta) if meta.id.index > stored.last().index => Err(meta.id),
+            _ => Ok(stored.last().index),
+        };
+        let said = |stored: &Stored| (stored.identity(), stored.hard_state(), end(stored));
         let (found, durable) = (said(stored), said(&self.durable));
-        (found != durable).then(|| format!("{found:?} for {durable:?}"))
+        let unacknowledged = durable.2.is_err() && found.2 == Ok(self.durable.last().index);
+        let same = found == durable || (found.0, found.1) == (durable.0, durable.1) && unacknowledged;
+        (!same).then(|| format!("{found:?} for {durable:?}"))
     }
 
     fn records(&self) -> Vec<Bytes> {
