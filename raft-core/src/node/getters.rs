@@ -156,7 +156,7 @@ impl Node {
 
     fn without_counters(&self) -> Self {
         let mut node = self.clone();
-        node.quiet = false;
+        node.source = super::Source::Role;
         node.shared.counters = Counters::default();
         node.shared.mail.forget_merged();
         node.shared.doubt = None;

@@ -7,6 +7,8 @@ mod transition;
 
 use alloc::sync::Arc;
 
+use poll::Source;
+
 use crate::config::Config;
 use crate::durability::{Durability, Made, Mail, Rare};
 use crate::entries::Entries;
@@ -46,8 +48,8 @@ pub struct Node {
     role: Role,
     halted: Option<HaltReason>,
     halt_reported: bool,
-    /// Polled to the end, and nothing was put in since: there is no output.
-    quiet: bool,
+    /// Where the next output may come from: nothing was put in since the sources before had none.
+    source: Source,
 }
 
 impl Node {
@@ -114,7 +116,7 @@ impl Node {
         };
         shared.evict(shared.config.window_bytes);
         let role = Role::Follower(Follower::default());
-        Ok(Self { shared, role, halted: None, halt_reported: false, quiet: false })
+        Ok(Self { shared, role, halted: None, halt_reported: false, source: Source::Role })
     }
 
     /// Says what time it is: absolute, monotonic; an earlier tick is ignored, coarse steps are fine.
@@ -128,7 +130,7 @@ impl Node {
             return count(&mut self.shared.counters.earlier_ticks);
         }
         self.shared.now = Some(now);
-        self.quiet = false;
+        self.source = Source::Role;
         if self.shared.votes_from == NOT_BEFORE_FIRST_TICK {
             self.shared.votes_from = now.plus(self.shared.config.election_ticks_min.into());
         }
@@ -152,7 +154,7 @@ impl Node {
     /// # Errors
     /// [`RejectedMessage`] if no honest peer can have sent it; nothing is adopted then.
     pub fn receive(&mut self, message: Message) -> Result<(), RejectedMessage> {
-        self.quiet = false;
+        self.source = Source::Role;
         let result = self.receive_checked(message);
         if result.is_err() {
             count(&mut self.shared.counters.rejected_messages);
@@ -167,7 +169,7 @@ impl Node {
     /// # Errors
     /// [`Refused`] if this node does not lead, is busy, has halted, or the payload is too large.
     pub fn propose(&mut self, payload: &[u8]) -> Result<EntryId, Refused> {
-        self.quiet = false;
+        self.source = Source::Role;
         let result = self.try_propose(payload);
         self.counted(result)
     }
@@ -189,7 +191,7 @@ impl Node {
     /// [`Refused`] if this node does not lead, a change is under way, the change was computed from
     /// another membership than the current one, or the wished-for one cannot be.
     pub fn propose_membership(&mut self, change: MembershipChange) -> Result<EntryId, Refused> {
-        self.quiet = false;
+        self.source = Source::Role;
         let result = self.refuse_if_halted().and_then(|()| match &mut self.role {
             Role::Leader(leader) => leader.propose_membership(&mut self.shared, change),
             _ => Err(Refused::NotLeader { leader: self.leader() }),
@@ -205,7 +207,7 @@ impl Node {
     /// # Errors
     /// [`Refused`] if no leader is known, too many reads are under way, or the node has halted.
     pub fn read(&mut self, id: ReadId, consistency: ReadConsistency) -> Result<(), Refused> {
-        self.quiet = false;
+        self.source = Source::Role;
         let result = self.try_read(id, consistency);
         self.counted(result)
     }
@@ -237,7 +239,7 @@ impl Node {
     /// # Errors
     /// [`Refused`] if this node does not lead, the other has no vote, or another handover runs.
     pub fn transfer_leadership(&mut self, to: NodeId) -> Result<(), Refused> {
-        self.quiet = false;
+        self.source = Source::Role;
         let result = self.refuse_if_halted().and_then(|()| match &mut self.role {
             Role::Leader(leader) => leader.transfer(&self.shared, to),
             _ => Err(Refused::NotLeader { leader: self.leader() }),
@@ -250,7 +252,7 @@ impl Node {
     /// # Errors
     /// [`Refused`] if this node does not lead or has halted.
     pub fn step_down(&mut self) -> Result<(), Refused> {
-        self.quiet = false;
+        self.source = Source::Role;
         let result = self.refuse_if_halted().and_then(|()| match &self.role {
             Role::Leader(_) => Ok(()),
             _ => Err(Refused::NotLeader { leader: self.leader() }),
@@ -273,7 +275,7 @@ impl Node {
     /// # Errors
     /// [`Refused`] if this node has no vote or may not use it yet, or hears a leader.
     pub fn campaign(&mut self) -> Result<(), Refused> {
-        self.quiet = false;
+        self.source = Source::Role;
         let result = self.try_campaign();
         self.counted(result)
     }
@@ -315,7 +317,7 @@ impl Node {
     /// # Errors
     /// [`Misuse`] if the write was never handed out, or the node has halted.
     pub fn persisted(&mut self, write: WriteId) -> Result<(), Misuse> {
-        self.quiet = false;
+        self.source = Source::Role;
         self.misuse_if_halted()?;
         let shared = &mut self.shared;
         let incarnation = shared.hard_state.incarnation;
@@ -360,14 +362,15 @@ impl Node {
     /// # Errors
     /// [`Misuse`] if the entry was not handed out for `Apply`, or the node has halted.
     pub fn applied(&mut self, index: LogIndex) -> Result<(), Misuse> {
-        self.quiet = false;
         self.misuse_if_halted()?;
         let handed_out = self.shared.delivered;
         if index > handed_out {
             return Err(Misuse::NotHandedOut { index, handed_out });
         }
         self.shared.applied = self.shared.applied.max(index);
+        self.source = self.source.min(Source::Answers);
         if self.shared.snapshots.is_release_due() {
+            self.source = Source::Role;
             self.discard();
         }
         Ok(())
@@ -386,7 +389,7 @@ impl Node {
         request: LogReadId,
         entries: Result<Entries, Unavailable>,
     ) -> Result<(), Misuse> {
-        self.quiet = false;
+        self.source = Source::Role;
         self.misuse_if_halted()?;
         let (first, last) = entries.as_ref().map(|e| (e.first(), e.last())).unwrap_or_default();
         let shared = &mut self.shared;
@@ -415,7 +418,7 @@ impl Node {
     /// # Errors
     /// [`Misuse::BeyondApplied`] if so much was not applied; [`Misuse::Halted`].
     pub fn snapshot_taken(&mut self, index: LogIndex) -> Result<(), Misuse> {
-        self.quiet = false;
+        self.source = Source::Role;
         self.misuse_if_halted()?;
         let applied = self.shared.applied;
         if index > applied {
@@ -438,7 +441,7 @@ impl Node {
         request: ChunkId,
         chunk: Result<Chunk, Unavailable>,
     ) -> Result<(), Misuse> {
-        self.quiet = false;
+        self.source = Source::Role;
         self.misuse_if_halted()?;
         let shared = &mut self.shared;
         if !shared.snapshots.was_requested(request, shared.hard_state.incarnation) {
@@ -501,7 +504,7 @@ impl Node {
 
     fn halt(&mut self, reason: HaltReason) {
         if self.halted.is_none() {
-            self.quiet = false;
+            self.source = Source::Role;
             self.halted = Some(reason);
         }
     }

@@ -6,6 +6,21 @@ use crate::role::Role;
 use crate::shared::Shared;
 use crate::types::Tick;
 
+/// Where outputs come from, in the order in which they are polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Source {
+    /// What may leave before the disk is done.
+    Role,
+    /// What waited for the disk.
+    Mail,
+    Write,
+    /// Entries for `Apply`, a snapshot for `Restore`.
+    Delivery,
+    /// Requests to storage, answers to reads, outcomes of proposals, events.
+    Answers,
+    Nothing,
+}
+
 impl Node {
     /// The next duty, or `None` when there is nothing to do for now.
     ///
@@ -13,42 +28,54 @@ impl Node {
     #[inline]
     #[must_use = "an output is a duty: carry it out"]
     pub fn poll_output(&mut self) -> Option<Output> {
-        if self.quiet {
-            return None;
-        }
-        let output = self.poll_busy();
-        self.quiet = output.is_none();
-        output
+        if self.source == Source::Nothing { None } else { self.poll_sources() }
     }
 
-    fn poll_busy(&mut self) -> Option<Output> {
+    fn poll_sources(&mut self) -> Option<Output> {
         if let Some(reason) = &self.halted {
+            self.source = Source::Nothing;
             let first = !core::mem::replace(&mut self.halt_reported, true);
             return first.then(|| Output::Halted(*reason));
         }
         let shared = &mut self.shared;
-        let output = match &mut self.role {
-            Role::Leader(leader) => leader.poll(shared),
-            Role::Candidate(candidate) => candidate.poll(shared).map(Output::Send),
-            Role::Follower(follower) => follower.poll(shared).map(Output::Send),
-        };
-        if output.is_some() {
-            return output;
+        if self.source <= Source::Role {
+            let output = match &mut self.role {
+                Role::Leader(leader) => leader.poll(shared),
+                Role::Candidate(candidate) => candidate.poll(shared).map(Output::Send),
+                Role::Follower(follower) => follower.poll(shared).map(Output::Send),
+            };
+            if output.is_some() {
+                return output;
+            }
+            self.source = Source::Mail;
         }
-        if shared.mail.len() > 0
-            && let Some(message) = shared.mail.take(shared.durability.durable())
-        {
-            return Some(Output::Send(message));
+        if self.source <= Source::Mail {
+            if shared.mail.len() > 0
+                && let Some(message) = shared.mail.take(shared.durability.durable())
+            {
+                return Some(Output::Send(message));
+            }
+            self.source = Source::Write;
         }
-        if shared.may_write() {
-            return Some(next_write(shared));
+        if self.source <= Source::Write {
+            if shared.may_write() {
+                return Some(next_write(shared));
+            }
+            self.source = Source::Delivery;
         }
-        if shared.has_delivery()
-            && let Some(output) = self.deliver()
-        {
-            return Some(output);
+        if self.source <= Source::Delivery {
+            if shared.has_delivery()
+                && let Some(output) = self.deliver()
+            {
+                return Some(output);
+            }
+            self.source = Source::Answers;
         }
-        self.poll_answers()
+        let answer = self.poll_answers();
+        if answer.is_none() {
+            self.source = Source::Nothing;
+        }
+        answer
     }
 
     #[inline(never)]
@@ -73,8 +100,8 @@ impl Node {
     /// Whether [`poll_output`](Self::poll_output) would give something.
     #[must_use]
     pub fn has_output(&self) -> bool {
-        if self.quiet || self.halted.is_some() {
-            return !self.quiet && !self.halt_reported;
+        if self.source == Source::Nothing || self.halted.is_some() {
+            return self.source != Source::Nothing && !self.halt_reported;
         }
         let shared = &self.shared;
         shared.may_write()
