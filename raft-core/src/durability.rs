@@ -7,6 +7,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::error::Misuse;
+use crate::few::Few;
 use crate::log::Log;
 use crate::message::{AppendOutcome, AppendReply, Body, Message};
 use crate::output::{SnapshotChunk, SnapshotMeta, Write};
@@ -65,7 +66,7 @@ pub(crate) struct Durability {
     rare: Option<Box<Rare>>,
     tickets: VecDeque<Ticket>,
     /// What became durable of snapshots and was not yet looked at.
-    made: VecDeque<Box<Made>>,
+    made: Few<Box<Made>>,
     /// Bytes of entries that are not yet durable.
     undurable_bytes: usize,
     sequence: u64,
@@ -89,7 +90,7 @@ impl Durability {
             truncate_from: (durable.incarnation.0 > 0).then(|| last.next()),
             rare: rare.map(Into::into),
             tickets: VecDeque::new(),
-            made: VecDeque::new(),
+            made: Few::new(),
             undurable_bytes: 0,
             sequence: 0,
         }
@@ -237,7 +238,7 @@ impl Durability {
                 self.durable = ticket.hard_state;
                 self.stable = self.stable.max(ticket.stable);
                 self.undurable_bytes = self.undurable_bytes.saturating_sub(ticket.bytes);
-                self.made.extend(ticket.made);
+                ticket.made.into_iter().for_each(|made| self.made.push(made));
             }
         }
         if self.stable == last {
@@ -254,6 +255,7 @@ impl Durability {
     /// Gives back memory that holds nothing.
     pub(crate) fn trim(&mut self) {
         self.tickets.shrink_to_fit();
+        self.made.trim();
     }
 }
 

@@ -90,6 +90,7 @@ mod durability;
 mod election;
 mod entries;
 mod error;
+mod few;
 mod input;
 mod log;
 mod log_reads;

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use crate::entries::Entries;
 use crate::error::Misuse;
+use crate::few::Few;
 use crate::input::Unavailable;
 use crate::log::{Fetched, Log};
 use crate::output::{LogRequest, Write};
@@ -99,7 +100,7 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LogReads {
     issued: u64,
-    open: Vec<Read>,
+    open: Few<Read>,
 }
 
 impl LogReads {
@@ -123,7 +124,7 @@ impl LogReads {
         }
         let open = self.open.iter().position(|read| read.reader == reader);
         if let Some(Read { state: State::Answered(fetched), next: found, .. }) =
-            open.map(|at| self.open.swap_remove(at))
+            open.and_then(|at| self.open.swap_remove(at))
             && found == next
         {
             return Some(fetched);
@@ -187,7 +188,8 @@ impl LogReads {
             Reader::Apply | Reader::Peer(_) => read.state = State::Answered(fetched),
             Reader::Check | Reader::Snapshot => {
                 log.recall(fetched.end);
-                if self.open.swap_remove(at).reader == Reader::Snapshot {
+                let read = self.open.swap_remove(at);
+                if read.is_some_and(|read| read.reader == Reader::Snapshot) {
                     return Ok(Outcome::Named(last));
                 }
             }
@@ -199,7 +201,7 @@ impl LogReads {
     /// whoever still needs it. Says whether there is something.
     pub(crate) fn on_tick(&mut self, now: Tick) -> bool {
         let before = self.open.len();
-        self.open.retain_mut(|read| {
+        self.open.retain(|read| {
             let over =
                 matches!(read.state, State::Failed(again) if again.is_none_or(|at| now >= at));
             let kept = !over || read.reader == Reader::Snapshot;
@@ -241,6 +243,6 @@ impl LogReads {
     }
 
     pub(crate) fn trim(&mut self) {
-        self.open.shrink_to_fit();
+        self.open.trim();
     }
 }

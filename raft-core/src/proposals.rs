@@ -2,8 +2,7 @@
 //!
 //! Each ends in exactly one: handed out for `Apply`, lost to another entry, or passed by a snapshot.
 
-use alloc::collections::VecDeque;
-
+use crate::few::Few;
 use crate::output::Output;
 use crate::types::{EntryId, LogIndex, Term};
 
@@ -18,16 +17,16 @@ struct Span {
 /// Open proposals, oldest first, and outcomes to report.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Proposals {
-    open: VecDeque<Span>,
-    outcomes: VecDeque<Output>,
+    open: Few<Span>,
+    outcomes: Few<Output>,
 }
 
 impl Proposals {
     /// The node appended a proposal of its own.
     pub(crate) fn proposed(&mut self, id: EntryId) {
-        match self.open.back_mut() {
+        match self.open.last_mut() {
             Some(span) if span.term == id.term => span.last = id.index,
-            _ => self.open.push_back(Span { term: id.term, first: id.index, last: id.index }),
+            _ => self.open.push(Span { term: id.term, first: id.index, last: id.index }),
         }
     }
 
@@ -40,7 +39,7 @@ impl Proposals {
     pub(crate) fn delivered(&mut self, last: LogIndex, term: impl Fn(LogIndex) -> Option<Term>) {
         let newest = term(last);
         let outcomes = &mut self.outcomes;
-        self.open.retain_mut(|span| {
+        self.open.retain(|span| {
             let (ours, upto) = (Some(span.term), span.last.min(last));
             while span.first <= upto && term(span.first) == ours {
                 span.first = if term(upto) == ours { upto.next() } else { span.first.next() };
@@ -51,7 +50,7 @@ impl Proposals {
             let lost = span.first <= last || newest > ours;
             if lost {
                 let from = EntryId { term: span.term, index: span.first };
-                outcomes.push_back(Output::ProposalsLost { from, through: span.last });
+                outcomes.push(Output::ProposalsLost { from, through: span.last });
             }
             !lost
         });
@@ -60,13 +59,13 @@ impl Proposals {
     /// A received snapshot ends in this entry: what became of proposals up to there, nobody can tell,
     /// but for those of a later term than its last entry's, which it cannot contain.
     pub(crate) fn passed(&mut self, end: EntryId) {
-        for span in &mut self.open {
+        for span in self.open.iter_mut() {
             if span.first <= end.index && span.term <= end.term {
                 let from = EntryId { term: span.term, index: span.first };
                 let through = span.last.min(end.index);
                 let unknown = Output::ProposalsUnknown { from, through };
                 let lost = Output::ProposalsLost { from, through };
-                self.outcomes.push_back(if put_back!(UnknownMeansLost) { lost } else { unknown });
+                self.outcomes.push(if put_back!(UnknownMeansLost) { lost } else { unknown });
                 span.first = through.next();
             }
         }
@@ -79,6 +78,11 @@ impl Proposals {
 
     pub(crate) fn poll(&mut self) -> Option<Output> {
         self.outcomes.pop_front()
+    }
+
+    pub(crate) fn trim(&mut self) {
+        self.open.trim();
+        self.outcomes.trim();
     }
 }
 

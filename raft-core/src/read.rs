@@ -3,8 +3,7 @@
 //! A read is confirmed by a round of heartbeats made after it arrived, and is ready when the state
 //! machine has applied what was committed then. A follower asks the leader for that index.
 
-use alloc::vec::Vec;
-
+use crate::few::Few;
 use crate::output::{Output, ReadFailure};
 use crate::types::{LogIndex, ReadId, Tick};
 
@@ -33,7 +32,7 @@ enum State {
 /// at the latest.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reads {
-    open: Vec<Read>,
+    open: Few<Read>,
     /// When the first of them times out.
     deadline: Option<Tick>,
     /// The newest question to a leader that was sent; never used twice in a life, whatever roles
@@ -100,7 +99,7 @@ impl Reads {
 
     /// The questions up to `token` are answered: what was committed then ends at `index`.
     pub(crate) fn confirm(&mut self, token: u64, index: LogIndex) {
-        for read in &mut self.open {
+        for read in self.open.iter_mut() {
             if matches!(read.state, State::Asking { token: asked } if asked <= token) {
                 read.state = State::Confirmed { index };
             }
@@ -109,7 +108,7 @@ impl Reads {
 
     /// Nobody will answer the questions any more.
     pub(crate) fn fail_asking(&mut self, reason: ReadFailure) {
-        for read in &mut self.open {
+        for read in self.open.iter_mut() {
             if matches!(read.state, State::Asking { .. }) {
                 read.state = State::Failed(reason);
             }
@@ -121,13 +120,17 @@ impl Reads {
         if self.deadline.is_none_or(|deadline| now < deadline) {
             return;
         }
-        for read in &mut self.open {
+        for read in self.open.iter_mut() {
             if now >= read.deadline && !matches!(read.state, State::Failed(_)) {
                 read.state = State::Failed(ReadFailure::TimedOut);
             }
         }
         let open = self.open.iter().filter(|read| !matches!(read.state, State::Failed(_)));
         self.deadline = open.map(|read| read.deadline).min();
+    }
+
+    pub(crate) fn trim(&mut self) {
+        self.open.trim();
     }
 
     fn ended(&self, applied: LogIndex) -> Option<usize> {
@@ -144,7 +147,7 @@ impl Reads {
 
     /// The next read that ended.
     pub(crate) fn poll(&mut self, applied: LogIndex) -> Option<Output> {
-        let Read { id, state, .. } = self.open.remove(self.ended(applied)?);
+        let Read { id, state, .. } = self.open.remove(self.ended(applied)?)?;
         if self.open.is_empty() {
             self.deadline = None;
         }

@@ -1,10 +1,10 @@
 //! What a node has in every role: log, durable image, commit index, membership, mail.
 
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
 use crate::config::{Config, MAX_PRIORITY};
 use crate::durability::{Durability, Mail};
+use crate::few::Few;
 use crate::log::{Fetched, Log, Point};
 use crate::log_reads::{LogReads, Reader};
 use crate::membership::Memberships;
@@ -44,7 +44,7 @@ pub(crate) struct Shared {
     /// No vote is given before this tick.
     pub(crate) votes_from: Tick,
     pub(crate) rng: Rng,
-    pub(crate) events: VecDeque<Event>,
+    pub(crate) events: Few<Event>,
     pub(crate) counters: Counters,
     pub(crate) reads: Reads,
     pub(crate) proposals: Proposals,
@@ -336,7 +336,7 @@ impl Shared {
             self.events.pop_front();
             self.counters.dropped_events = self.counters.dropped_events.saturating_add(1);
         }
-        self.events.push_back(event);
+        self.events.push(event);
     }
 }
 

@@ -4,18 +4,19 @@
 use alloc::vec::Vec;
 
 use super::Membership;
+use crate::few::Few;
 use crate::types::{LogIndex, NodeId};
 
 /// The membership before the log, and each one set by an entry of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Memberships {
     base: (LogIndex, Membership),
-    changes: Vec<(LogIndex, Membership)>,
+    changes: Few<(LogIndex, Membership)>,
 }
 
 impl Memberships {
     pub(crate) const fn new(index: LogIndex, membership: Membership) -> Self {
-        Self { base: (index, membership), changes: Vec::new() }
+        Self { base: (index, membership), changes: Few::new() }
     }
 
     /// The membership before the log, and the index of the entry that set it.
@@ -45,7 +46,7 @@ impl Memberships {
     /// committed, or in any later one. A node that removes itself must still run while others wait for
     /// the entry that only it holds (thesis 4.2.2).
     pub(crate) fn may_run(&self, id: NodeId, commit: LogIndex) -> bool {
-        let all = || core::iter::once(&self.base).chain(&self.changes);
+        let all = || core::iter::once(&self.base).chain(self.changes.iter());
         let settled = all().filter(|&&(index, _)| index <= commit).map(|&(index, _)| index).max();
         let from = settled.unwrap_or_default();
         all().any(|&(index, ref membership)| index >= from && membership.is_voter(id))
@@ -59,12 +60,17 @@ impl Memberships {
 
     /// The log lost everything up to `through`, which is committed: nothing there rolls back.
     pub(crate) fn discarded(&mut self, through: LogIndex) {
-        let count = self.changes.partition_point(|&(set, _)| set <= through);
-        if let Some(base) = self.changes.drain(..count).next_back()
-            && !put_back!(DiscardForgetsMembership)
-        {
-            self.base = base;
+        while self.changes.first().is_some_and(|&(set, _)| set <= through) {
+            if let Some(base) = self.changes.pop_front()
+                && !put_back!(DiscardForgetsMembership)
+            {
+                self.base = base;
+            }
         }
+    }
+
+    pub(crate) fn trim(&mut self) {
+        self.changes.trim();
     }
 
     /// The entries from `first` to `last` that set a membership other than a joint one.
@@ -78,7 +84,7 @@ impl Memberships {
     /// The log lost `from` and everything after. Says whether another membership holds now.
     pub(crate) fn truncated(&mut self, from: LogIndex) -> bool {
         let before = self.changes.len();
-        self.changes.retain(|&(index, _)| index < from);
+        self.changes.retain(|&mut (index, _)| index < from);
         self.changes.len() != before
     }
 }

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Transition;
+use crate::few::Few;
 use crate::message::{Body, Message, PreVote, PreVoteReply, RequestVote};
 use crate::output::{HaltReason, StepDownReason};
 use crate::quorum::{WITNESSES_MIN, has_quorum};
@@ -18,7 +19,7 @@ pub(crate) struct Candidate {
     granted: Vec<NodeId>,
     refused: Vec<NodeId>,
     /// Have committed something else in the place of the entry in doubt.
-    differ: Vec<NodeId>,
+    differ: Few<NodeId>,
     /// How many nodes of the membership were asked, or skipped.
     asked: usize,
     /// When to try again; runs from when the requests leave.
@@ -32,7 +33,7 @@ impl Candidate {
             transfer,
             granted: Vec::new(),
             refused: Vec::new(),
-            differ: Vec::new(),
+            differ: Few::new(),
             asked: 0,
             deadline: None,
         }

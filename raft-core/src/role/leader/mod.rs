@@ -346,6 +346,7 @@ impl Leader {
 
     pub(crate) fn trim(&mut self) {
         self.peers.shrink_to_fit();
+        self.rounds.trim();
         self.peers.iter_mut().for_each(Peer::trim);
     }
 }

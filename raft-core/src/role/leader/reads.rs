@@ -1,9 +1,7 @@
 //! Reads at the leader (thesis 6.4): rounds of heartbeats, and leases (thesis 6.4.1).
 
-use alloc::collections::VecDeque;
-use alloc::vec::Vec;
-
 use super::Leader;
+use crate::few::Few;
 use crate::message::{Body, HeartbeatReply, ReadIndex, ReadIndexReply};
 use crate::output::ReadConsistency;
 use crate::quorum::has_quorum;
@@ -26,8 +24,8 @@ pub(super) struct Rounds {
     /// A read waits for a round that has not begun.
     wanted: bool,
     /// When the newest rounds began.
-    begun: VecDeque<(u64, Tick)>,
-    questions: Vec<Question>,
+    begun: Few<(u64, Tick)>,
+    questions: Few<Question>,
 }
 
 /// A follower's question for a read index.
@@ -53,12 +51,17 @@ impl Rounds {
         if self.begun.len() >= MAX_ROUNDS {
             self.begun.pop_front();
         }
-        self.begun.push_back((self.token, now));
+        self.begun.push((self.token, now));
+    }
+
+    pub(super) fn trim(&mut self) {
+        self.begun.trim();
+        self.questions.trim();
     }
 
     #[cfg(feature = "inspect")]
     pub(super) fn forget_time(&mut self) {
-        self.begun.clear();
+        self.begun.retain(|_| false);
     }
 
     /// When the round with this token began, if it is one of the newest.
