@@ -2,7 +2,10 @@
 
 mod history;
 
+use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -52,11 +55,23 @@ impl Member {
 }
 
 /// A complete topology: every member, sorted by id, and, during a joint change, the voters it leaves behind
-/// (Raft 6).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Membership {
-    members: Vec<Member>,
-    outgoing: Vec<NodeId>,
+/// (Raft 6). Copies share it.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Membership(Arc<Topology>);
+
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename = "Membership")]
+struct Topology {
+    members: Box<[Member]>,
+    outgoing: Box<[NodeId]>,
+}
+
+impl fmt::Debug for Membership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Topology { members, outgoing } = &*self.0;
+        f.debug_struct("Membership").field("members", members).field("outgoing", outgoing).finish()
+    }
 }
 
 /// Why a [`Membership`] cannot be.
@@ -103,9 +118,13 @@ impl Membership {
     pub fn new(members: impl IntoIterator<Item = Member>) -> Result<Self, MembershipError> {
         let mut members: Vec<Member> = members.into_iter().collect();
         members.sort_by_key(|member| member.id);
-        let membership = Self { members, outgoing: Vec::new() };
+        let membership = Self::of(members, []);
         membership.validate()?;
         Ok(membership)
+    }
+
+    fn of(members: impl Into<Box<[Member]>>, outgoing: impl Into<Box<[NodeId]>>) -> Self {
+        Self(Arc::new(Topology { members: members.into(), outgoing: outgoing.into() }))
     }
 
     /// A membership of voters without contexts.
@@ -118,12 +137,12 @@ impl Membership {
 
     /// Checks a membership that came from outside.
     pub(crate) fn validate(&self) -> Result<(), MembershipError> {
-        if self.members.len() > MAX_MEMBERS {
+        if self.members().len() > MAX_MEMBERS {
             return Err(MembershipError::TooManyMembers);
         }
-        sorted(self.members.iter().map(|member| member.id))?;
-        sorted(self.outgoing.iter().copied())?;
-        for member in &self.members {
+        sorted(self.members().iter().map(|member| member.id))?;
+        sorted(self.outgoing().iter().copied())?;
+        for member in self.members() {
             if member.context.len() > MAX_CONTEXT_BYTES {
                 return Err(MembershipError::ContextTooLong { id: member.id });
             }
@@ -135,7 +154,7 @@ impl Membership {
         if voters == 0 {
             return Err(MembershipError::NoVoter);
         }
-        if voters > MAX_VOTERS || self.outgoing.len() > MAX_VOTERS {
+        if voters > MAX_VOTERS || self.outgoing().len() > MAX_VOTERS {
             return Err(MembershipError::TooManyVoters);
         }
         Ok(())
@@ -144,59 +163,60 @@ impl Membership {
     /// All members of the new topology, sorted by id.
     #[must_use]
     pub fn members(&self) -> &[Member] {
-        &self.members
+        &self.0.members
     }
 
     /// The voters of the new topology.
     pub fn voters(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.members.iter().filter(|member| member.voter).map(|member| member.id)
+        self.members().iter().filter(|member| member.voter).map(|member| member.id)
     }
 
     /// The voters of the old topology while a joint change runs; empty otherwise.
     #[must_use]
     pub fn outgoing(&self) -> &[NodeId] {
-        &self.outgoing
+        &self.0.outgoing
     }
 
     /// The member with this id.
     #[must_use]
     pub fn member(&self, id: NodeId) -> Option<&Member> {
-        let at = self.members.binary_search_by_key(&id, |member| member.id).ok()?;
-        self.members.get(at)
+        let at = self.members().binary_search_by_key(&id, |member| member.id).ok()?;
+        self.members().get(at)
     }
 
     /// Whether the node's vote counts, in the new topology or in the one being left.
     #[must_use]
     pub fn is_voter(&self, id: NodeId) -> bool {
-        self.member(id).is_some_and(|member| member.voter) || self.outgoing.contains(&id)
+        self.member(id).is_some_and(|member| member.voter) || self.outgoing().contains(&id)
     }
 
     /// Whether it is joint: on the way from one set of voters to another (Raft 6).
     #[must_use]
-    pub const fn is_joint(&self) -> bool {
-        !self.outgoing.is_empty()
+    pub fn is_joint(&self) -> bool {
+        !self.outgoing().is_empty()
     }
 
     /// The membership to append on the way to `next`: itself if the voters differ by one at most,
     /// which any two quorums survive (thesis 4.1), joint otherwise.
-    pub(crate) fn towards(&self, mut next: Self) -> Self {
+    pub(crate) fn towards(&self, next: Self) -> Self {
         let gone = self.voters().filter(|&id| !next.is_voter(id)).count();
         let new = next.voters().filter(|&id| !self.is_voter(id)).count();
         if gone.saturating_add(new) > 1 {
-            next.outgoing = self.voters().collect();
+            return Self::of(next.members(), self.voters().collect::<Vec<_>>());
         }
         next
     }
 
     /// The membership after a joint one.
     pub(crate) fn left(&self) -> Self {
-        Self { members: self.members.clone(), outgoing: Vec::new() }
+        Self::of(self.members(), [])
     }
 
     /// The same membership with one learner as a voter.
     pub(crate) fn promoted(&self, id: NodeId) -> Self {
         let mut next = self.clone();
-        for member in next.members.iter_mut().filter(|member| member.id == id) {
+        for member in Arc::make_mut(&mut next.0).members.iter_mut().filter(|member| member.id == id)
+        {
             member.voter = true;
             member.promote = false;
         }
@@ -205,8 +225,8 @@ impl Membership {
 
     /// Every node that takes part: the members, and voters that are being left behind.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
-        let leaving = self.outgoing.iter().copied().filter(|&id| self.member(id).is_none());
-        self.members.iter().map(|member| member.id).chain(leaving)
+        let leaving = self.outgoing().iter().copied().filter(|&id| self.member(id).is_none());
+        self.members().iter().map(|member| member.id).chain(leaving)
     }
 }
 
@@ -241,14 +261,14 @@ impl MembershipChange {
     /// The current members and one more, or the same one with another context or standing.
     #[must_use]
     pub fn add(based_on: LogIndex, current: &Membership, member: Member) -> Self {
-        let others = current.members.iter().filter(|other| other.id != member.id).cloned();
+        let others = current.members().iter().filter(|other| other.id != member.id).cloned();
         Self::to(based_on, others.chain([member.clone()]))
     }
 
     /// The current members but this one.
     #[must_use]
     pub fn remove(based_on: LogIndex, current: &Membership, id: NodeId) -> Self {
-        Self::to(based_on, current.members.iter().filter(|other| other.id != id).cloned())
+        Self::to(based_on, current.members().iter().filter(|other| other.id != id).cloned())
     }
 
     /// The current members, one learner of which is to become a voter once it has caught up.
@@ -258,6 +278,6 @@ impl MembershipChange {
             let promote = member.promote || (member.id == id && !member.voter);
             Member { promote, ..member.clone() }
         };
-        Self::to(based_on, current.members.iter().map(wish))
+        Self::to(based_on, current.members().iter().map(wish))
     }
 }
