@@ -93,7 +93,7 @@ impl Node {
     pub fn status(&self) -> Status {
         let shared = &self.shared;
         let leader = match &self.role {
-            Role::Leader(leader) => Some(leader),
+            Role::Leader(leader) => Some(&**leader),
             _ => None,
         };
         let mut counters = shared.counters;

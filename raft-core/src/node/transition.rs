@@ -1,5 +1,7 @@
 //! The one place where roles change.
 
+use alloc::boxed::Box;
+
 use super::Node;
 use crate::output::{Event, HaltReason, ReadFailure, StepDownReason};
 use crate::role::candidate::Candidate;
@@ -75,7 +77,7 @@ impl Node {
 
     fn lead(&mut self) -> Transition {
         let shared = &mut self.shared;
-        let leader = Leader::new(shared);
+        let leader = Box::new(Leader::new(shared));
         shared.notice(Event::BecameLeader { term: shared.term() });
         self.role = Role::Leader(leader);
         Transition::Stay

@@ -6,6 +6,8 @@ pub(crate) mod candidate;
 pub(crate) mod follower;
 pub(crate) mod leader;
 
+use alloc::boxed::Box;
+
 use crate::output::{HaltReason, StepDownReason};
 #[cfg(feature = "inspect")]
 use crate::shared::Shared;
@@ -21,7 +23,7 @@ pub(crate) enum Role {
     Follower(Follower),
     /// Asks for pre-votes or for votes.
     Candidate(Candidate),
-    Leader(Leader),
+    Leader(Box<Leader>),
 }
 
 /// What a handler decided should become of the role.
