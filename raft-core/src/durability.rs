@@ -3,7 +3,6 @@
 //! Each message waits for exactly the state it claims (its [`Claim`]), and no more.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::error::Misuse;
@@ -61,10 +60,9 @@ pub(crate) struct Durability {
     durable: HardState,
     stable: LogIndex,
     handed: LogIndex,
-    handed_state: HardState,
     truncate_from: Option<LogIndex>,
     rare: Option<Box<Rare>>,
-    tickets: VecDeque<Ticket>,
+    tickets: Few<Ticket>,
     /// What became durable of snapshots and was not yet looked at.
     made: Few<Box<Made>>,
     /// Bytes of entries that are not yet durable.
@@ -84,12 +82,11 @@ impl Durability {
             durable,
             stable: last,
             handed: last,
-            handed_state: durable,
             // The first write of a further life names the end of the log it found: a disk that has
             // lost what earlier lives wrote is recognised.
             truncate_from: (durable.incarnation.0 > 0).then(|| last.next()),
             rare: rare.map(Into::into),
-            tickets: VecDeque::new(),
+            tickets: Few::new(),
             made: Few::new(),
             undurable_bytes: 0,
             sequence: 0,
@@ -115,9 +112,14 @@ impl Durability {
         self.tickets.len()
     }
 
+    /// The hard state that the last write carried, or found durable.
+    fn handed_state(&self) -> HardState {
+        self.tickets.last().map_or(self.durable, |ticket| ticket.hard_state)
+    }
+
     /// When the oldest write was handed out that is not acknowledged.
     pub(crate) fn waits_since(&self) -> Option<Tick> {
-        self.tickets.front()?.since
+        self.tickets.first()?.since
     }
 
     /// Bytes of entries that are not yet durable.
@@ -133,7 +135,7 @@ impl Durability {
     /// Whether the state in memory differs from what was handed out.
     pub(crate) fn is_dirty(&self, current: HardState, last: LogIndex) -> bool {
         self.handed < last
-            || self.handed_state != current
+            || self.handed_state() != current
             || self.truncate_from.is_some()
             || self.rare.is_some()
     }
@@ -180,7 +182,7 @@ impl Durability {
         if put_back!(LateAcknowledgementCounts) {
             return;
         }
-        for ticket in &mut self.tickets {
+        for ticket in self.tickets.iter_mut() {
             ticket.stable = ticket.stable.min(kept);
         }
     }
@@ -196,9 +198,8 @@ impl Durability {
         self.sequence = self.sequence.saturating_add(1);
         let id = WriteId { incarnation: current.incarnation, sequence: self.sequence };
         let mut write = Write::empty(self.identity, id);
-        if self.handed_state != current {
+        if self.handed_state() != current {
             write.hard_state = Some(current);
-            self.handed_state = current;
         }
         let made = self.rare.take().map(|rare| take_rare(&mut write, *rare));
         write.truncate_from = self.truncate_from.take();
@@ -206,7 +207,7 @@ impl Durability {
             write.entries = log.slice(self.handed.next(), log.last_index(), max_bytes);
             self.handed = write.entries.last().max(self.handed);
         }
-        self.tickets.push_back(Ticket {
+        self.tickets.push(Ticket {
             sequence: self.sequence,
             hard_state: current,
             stable: self.handed,
@@ -233,7 +234,7 @@ impl Durability {
         if id.sequence > self.sequence || id.sequence == 0 {
             return Err(Misuse::UnknownWrite { id });
         }
-        while self.tickets.front().is_some_and(|ticket| ticket.sequence <= id.sequence) {
+        while self.tickets.first().is_some_and(|ticket| ticket.sequence <= id.sequence) {
             if let Some(ticket) = self.tickets.pop_front() {
                 self.durable = ticket.hard_state;
                 self.stable = self.stable.max(ticket.stable);
@@ -254,7 +255,7 @@ impl Durability {
 
     /// Gives back memory that holds nothing.
     pub(crate) fn trim(&mut self) {
-        self.tickets.shrink_to_fit();
+        self.tickets.trim();
         self.made.trim();
     }
 }
