@@ -1,18 +1,19 @@
 //! How large the log is up to known entries, even where it is no longer in memory: what is kept for
 //! followers that lag is capped in bytes.
 
-use alloc::collections::VecDeque;
-
 use super::Point;
+use crate::few::Few;
 use crate::types::LogIndex;
 
 /// Most marks; beyond it every second one goes.
 const MAX_MARKS: usize = 1024;
+/// Marks closer together than this part of what is retained are superfluous.
+const PARTS: usize = 16;
 
 /// The ends of sealed blocks, and the size of the log up to each.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Marks {
-    marks: VecDeque<(Point, u64)>,
+    marks: Few<(Point, u64)>,
     bytes: u64,
     /// The size up to where the log begins.
     discarded: u64,
@@ -22,7 +23,7 @@ impl Marks {
     /// A block with so many bytes ends here.
     pub(super) fn sealed(&mut self, end: Point, bytes: usize) {
         self.bytes = self.bytes.saturating_add(bytes as u64);
-        self.marks.push_back((end, self.bytes));
+        self.marks.push((end, self.bytes));
         if self.marks.len() > MAX_MARKS {
             let mut keep = false;
             self.marks.retain(|_| {
@@ -33,19 +34,14 @@ impl Marks {
     }
 
     pub(super) fn truncated(&mut self, from: LogIndex) {
-        while self.marks.back().is_some_and(|(point, _)| point.id.index >= from) {
-            self.marks.pop_back();
-        }
-        self.bytes = self.marks.back().map_or(self.discarded, |&(_, bytes)| bytes);
+        self.marks.retain(|(point, _)| point.id.index < from);
+        self.bytes = self.marks.last().map_or(self.discarded, |&(_, bytes)| bytes);
     }
 
     pub(super) fn discarded(&mut self, through: LogIndex) {
-        while let Some(&(point, bytes)) = self.marks.front()
-            && point.id.index <= through
-        {
-            self.discarded = bytes;
-            self.marks.pop_front();
-        }
+        let last = self.marks.iter().rev().find(|(point, _)| point.id.index <= through);
+        self.discarded = last.map_or(self.discarded, |&(_, bytes)| bytes);
+        self.marks.retain(|(point, _)| point.id.index > through);
     }
 
     /// The last mark at or before an entry.
@@ -67,8 +63,15 @@ impl Marks {
         self.marks.get(first).map(|&(point, _)| point)
     }
 
-    pub(super) fn trim(&mut self) {
-        self.marks.shrink_to_fit();
+    /// Gives back memory, and marks that matter little where so many bytes are retained.
+    pub(super) fn trim(&mut self, max_retained_bytes: usize) {
+        let (apart, mut before) = ((max_retained_bytes / PARTS) as u64, self.discarded);
+        self.marks.retain(|&mut (_, bytes)| {
+            let far = bytes.saturating_sub(before) >= apart;
+            before = if far { bytes } else { before };
+            far
+        });
+        self.marks.trim();
     }
 }
 
@@ -108,6 +111,18 @@ mod tests {
         marks.sealed(at(70), 100);
         assert_eq!(marks.within(100, LogIndex(70)), Some(at(50)));
         assert_eq!(marks.within(400, LogIndex(70)), None);
+    }
+
+    #[test]
+    fn trimming_keeps_the_marks_that_are_far_apart_for_what_is_retained() {
+        let mut marks = marks();
+        marks.trim(16 * 100);
+        assert_eq!(marks.within(299, LogIndex(75)), Some(at(50)), "none is superfluous");
+        marks.trim(16 * 250);
+        assert_eq!(marks.within(300, LogIndex(100)), Some(at(60)));
+        assert_eq!(marks.at_or_before(LogIndex(59)), Some(at(30)));
+        marks.trim(usize::MAX);
+        assert_eq!(marks.at_or_before(LogIndex(99)), None);
     }
 
     #[test]

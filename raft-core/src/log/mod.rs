@@ -242,13 +242,13 @@ impl Log {
     }
 
     /// Gives back memory that holds nothing.
-    pub(crate) fn trim(&mut self) {
+    pub(crate) fn trim(&mut self, max_retained_bytes: usize) {
         self.seal();
         self.forget_recent();
         self.copies = BytesMut::new();
         self.sealed.shrink_to_fit();
         self.terms.shrink_to_fit();
-        self.marks.trim();
+        self.marks.trim(max_retained_bytes);
     }
 
     /// Everything up to here was handed out for `Apply`, nearly always the last use of `recent`.

@@ -302,7 +302,7 @@ impl Node {
     /// are left, and buffers that hold nothing.
     pub fn trim(&mut self, max_bytes: usize) {
         self.shared.evict(max_bytes);
-        self.shared.log.trim();
+        self.shared.log.trim(self.shared.config.max_retained_bytes);
         self.shared.log_reads.trim();
         self.shared.durability.trim();
         self.shared.mail.trim();
