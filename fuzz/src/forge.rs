@@ -1,7 +1,7 @@
 //! What an attacker makes that knows the formats: checksums that fit, entries that follow each other.
 
 use raftcore::{Entries, EntryId, GroupId, Membership};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// Bytes of a frame before its head; the last four are the length of the head.
 const FRAME_FIXED: usize = 30;
@@ -70,19 +70,15 @@ pub(crate) fn entries(
     let first = prev.index.next();
     let mut bytes = Vec::new();
     for (index, (term, kind, payload)) in (first.0..=u64::MAX).zip(list) {
-        let kind_and_length = (payload.len() as u64) << 8 | u64::from(*kind);
-        let words = [xxh3_64(payload), group.0, index, *term, kind_and_length, chain.into()];
-        let text: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        chain = xxh3_64(&text) as u32;
-        encode_entry(&mut bytes, *term, *kind, chain, payload);
+        let header = (*term, *kind, payload.len() as u32);
+        let mut covered = postcard::to_allocvec(&header).unwrap_or_default();
+        covered.extend_from_slice(payload);
+        let seed = u64::from(chain) << 32 ^ group.0.rotate_left(40) ^ index;
+        chain = xxh3_64_with_seed(&covered, seed) as u32;
+        bytes.extend(chain.to_le_bytes());
+        bytes.extend(covered);
     }
     Entries::decode(first, list.len() as u32, bytes.into()).ok()
-}
-
-fn encode_entry(bytes: &mut Vec<u8>, term: u64, kind: u8, checksum: u32, payload: &[u8]) {
-    let header = (term, kind, payload.len() as u32, checksum.to_le_bytes());
-    bytes.extend(postcard::to_allocvec(&header).unwrap_or_default());
-    bytes.extend_from_slice(payload);
 }
 
 /// A member of a forged membership: id, voter, to be promoted, context.

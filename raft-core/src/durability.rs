@@ -150,6 +150,11 @@ impl Durability {
         self.rare.as_ref().is_some_and(|rare| rare.snapshot_chunk.is_some())
     }
 
+    #[inline]
+    pub(crate) fn has_made(&self) -> bool {
+        !self.made.is_empty()
+    }
+
     /// The next thing that became durable of snapshots.
     pub(crate) fn next_made(&mut self) -> Option<Box<Made>> {
         self.made.pop_front()
@@ -188,6 +193,7 @@ impl Durability {
     }
 
     /// Wraps all that is dirty in one write.
+    #[inline]
     pub(crate) fn next_write(
         &mut self,
         current: HardState,
@@ -201,7 +207,10 @@ impl Durability {
         if self.handed_state() != current {
             write.hard_state = Some(current);
         }
-        let made = self.rare.take().map(|rare| take_rare(&mut write, *rare));
+        let made = match self.rare.take() {
+            None => None,
+            Some(rare) => Some(take_rare(&mut write, *rare)),
+        };
         write.truncate_from = self.truncate_from.take();
         if self.handed < log.last_index() {
             write.entries = log.slice(self.handed.next(), log.last_index(), max_bytes);
@@ -219,6 +228,7 @@ impl Durability {
     }
 
     /// Takes an acknowledgement: every write up to `id` survives a crash. Repeats are harmless.
+    #[inline]
     pub(crate) fn persisted(
         &mut self,
         id: WriteId,
@@ -239,7 +249,9 @@ impl Durability {
                 self.durable = ticket.hard_state;
                 self.stable = self.stable.max(ticket.stable);
                 self.undurable_bytes = self.undurable_bytes.saturating_sub(ticket.bytes);
-                ticket.made.into_iter().for_each(|made| self.made.push(made));
+                if let Some(made) = ticket.made {
+                    self.made.push(made);
+                }
             }
         }
         if self.stable == last {
@@ -260,6 +272,7 @@ impl Durability {
     }
 }
 
+#[cold]
 fn take_rare(write: &mut Write, rare: Rare) -> Box<Made> {
     let (transfer, chunk) = rare.snapshot_chunk.unzip();
     let end = chunk.as_ref().map(|chunk| chunk.offset.saturating_add(chunk.data.len() as u64));

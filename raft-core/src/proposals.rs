@@ -22,6 +22,11 @@ pub(crate) struct Proposals {
 }
 
 impl Proposals {
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// The node appended a proposal of its own.
     pub(crate) fn proposed(&mut self, id: EntryId) {
         match self.open.last_mut() {

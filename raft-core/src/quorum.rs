@@ -40,19 +40,31 @@ impl Votes {
 }
 
 /// The largest index that a quorum has reached, given each voter's index: `moved_to`, which one of
-/// them has just reached, if a majority has; the median otherwise. `None` without voters.
+/// them has just reached, if a majority has; `known` if it is not beyond that; the median otherwise.
+/// `None` without voters.
 pub(crate) fn reached_by_majority(
     voters: impl Iterator<Item = LogIndex> + Clone,
+    known: LogIndex,
     moved_to: LogIndex,
 ) -> Option<LogIndex> {
-    let (mut count, mut there) = (0usize, 0usize);
-    for index in voters.clone() {
-        count = count.saturating_add(1);
-        there = there.saturating_add(usize::from(index >= moved_to));
+    let (mut count, mut beyond, mut there) = (0usize, 0usize, 0usize);
+    voters.clone().for_each(|index| {
+        count = count.wrapping_add(1);
+        beyond = beyond.wrapping_add(usize::from(index > known));
+        there = there.wrapping_add(usize::from(index >= moved_to));
+    });
+    match majority(count) {
+        _ if count == 0 => return None,
+        majority if there == majority => return Some(moved_to),
+        majority if beyond < majority => return Some(known),
+        _ => {}
     }
-    if there == majority(count) {
-        return Some(moved_to);
-    }
+    median(voters, count)
+}
+
+#[cold]
+#[inline(never)]
+fn median(voters: impl Iterator<Item = LogIndex>, count: usize) -> Option<LogIndex> {
     let mut indexes = [LogIndex(0); MAX_VOTERS];
     indexes.iter_mut().zip(voters).for_each(|(place, index)| *place = index);
     let indexes = indexes.get_mut(..count)?;
@@ -67,7 +79,7 @@ mod tests {
     fn reached(indexes: &[u64]) -> Option<u64> {
         let of = |moved_to: &u64| {
             let voters = indexes.iter().map(|&index| LogIndex(index));
-            reached_by_majority(voters, LogIndex(*moved_to)).map(LogIndex::get)
+            reached_by_majority(voters, LogIndex(0), LogIndex(*moved_to)).map(LogIndex::get)
         };
         let first = of(indexes.first().unwrap_or(&0));
         assert!(indexes.iter().all(|moved_to| of(moved_to) == first), "whichever moved");
@@ -90,6 +102,16 @@ mod tests {
         assert_eq!(reached(&[5, 5, 5, 5]), Some(5));
         let all: Vec<u64> = (1..=101).collect();
         assert_eq!(reached(&all), Some(51));
+    }
+
+    #[test]
+    fn what_a_majority_is_not_beyond_is_not_looked_for() {
+        let indexes = [7, 3, 9].map(LogIndex);
+        let reached =
+            |known| reached_by_majority(indexes.into_iter(), LogIndex(known), LogIndex(9));
+        assert_eq!(reached(6), Some(LogIndex(7)));
+        assert_eq!(reached(7), Some(LogIndex(7)));
+        assert_eq!(reached(8), Some(LogIndex(8)));
     }
 
     #[test]

@@ -45,6 +45,11 @@ impl Reads {
         self.open.len()
     }
 
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
     pub(crate) const fn deadline(&self) -> Option<Tick> {
         self.deadline
     }

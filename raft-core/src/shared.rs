@@ -4,12 +4,13 @@ use alloc::sync::Arc;
 
 use crate::config::{Config, MAX_PRIORITY};
 use crate::durability::{Durability, Mail};
+use crate::entries::Entries;
 use crate::few::Few;
 use crate::log::{Fetched, Log, Point};
 use crate::log_reads::{LogReads, Reader};
 use crate::membership::Memberships;
 use crate::message::{Body, Message};
-use crate::output::{Committed, Event, Output, SnapshotMeta};
+use crate::output::{Event, Output, SnapshotMeta};
 use crate::proposals::Proposals;
 use crate::read::Reads;
 use crate::rng::Rng;
@@ -152,12 +153,14 @@ impl Shared {
     }
 
     /// The log grew by so many bytes.
+    #[inline]
     pub(crate) fn grew(&mut self, bytes: usize) {
         self.durability.appended(bytes);
         self.evict(self.config.window_bytes);
     }
 
     /// Lets go of durable entries until the log takes about `max_bytes`.
+    #[inline]
     pub(crate) fn evict(&mut self, max_bytes: usize) {
         let durable = if put_back!(EvictsUndurable) {
             self.durability.handed()
@@ -177,6 +180,15 @@ impl Shared {
     ) -> Option<Fetched> {
         let last = last.min(self.log.start());
         self.log_reads.fetch(&self.log, reader, next, last, max_bytes)
+    }
+
+    /// Whether there may be requests, answers, outcomes or events.
+    #[inline]
+    pub(crate) fn may_answer(&self) -> bool {
+        !self.log_reads.is_empty()
+            || !self.reads.is_empty()
+            || !self.events.is_empty()
+            || self.proposals.has_output()
     }
 
     /// Whether entries can be handed out for `Apply`, or must be asked back first.
@@ -278,22 +290,20 @@ impl Shared {
         }
     }
 
-    /// The next duty towards the state machine: a received snapshot, or committed and durable
-    /// entries.
-    pub(crate) fn next_duty(&mut self) -> Option<Output> {
-        if self.snapshots.awaits().is_some() {
-            let meta = self.snapshots.take_restore()?;
-            let changed = meta.membership_index > self.delivered && !meta.membership.is_joint();
-            if changed {
-                self.notice(Event::MembershipChanged { index: meta.membership_index });
-            }
-            self.delivered = meta.id.index;
-            return Some(Output::Restore(meta));
+    /// The received snapshot that is to replace the state machine, once it is durable.
+    pub(crate) fn next_restore(&mut self) -> Option<Output> {
+        let meta = self.snapshots.take_restore()?;
+        let changed = meta.membership_index > self.delivered && !meta.membership.is_joint();
+        if changed {
+            self.notice(Event::MembershipChanged { index: meta.membership_index });
         }
-        self.deliver().map(Output::Apply)
+        self.delivered = meta.id.index;
+        Some(Output::Restore(meta))
     }
 
-    fn deliver(&mut self) -> Option<Committed> {
+    /// The next committed and durable entries.
+    #[inline]
+    pub(crate) fn deliver(&mut self) -> Option<Entries> {
         let upto = self.deliverable();
         if self.delivered >= upto {
             return None;
@@ -309,9 +319,11 @@ impl Shared {
             self.delivered = upto.min(self.log.start());
         }
         self.log.delivered(self.delivered);
-        self.proposals.delivered(self.delivered, |index| self.log.term(index));
+        if !self.proposals.is_empty() {
+            self.proposals.delivered(self.delivered, |index| self.log.term(index));
+        }
         self.notice_memberships(entries.first());
-        Some(Committed { entries })
+        Some(entries)
     }
 
     /// A change is over when its final entry is handed out.

@@ -139,7 +139,7 @@ impl Log {
         let id = EntryId { term, index: self.last.id.index.next() };
         self.make_room(payload.len().saturating_add(MAX_HEADER_BYTES));
         let before = self.tail.bytes.len();
-        self.tail.note(id.index, before);
+        self.tail.note(id.index, id.index, before);
         let out = &mut self.tail.bytes;
         let checksum = encode_entry(out, self.group, id, kind, payload, self.last.checksum);
         self.note_term(id);
@@ -179,6 +179,7 @@ impl Log {
         self.after_recent = 0;
     }
 
+    #[inline]
     fn put(&mut self, entries: &Entries) {
         self.make_room(entries.bytes().len());
         self.tail.extend(entries);

@@ -6,17 +6,22 @@ use bytes::Bytes;
 use crate::entries::{Entries, EntriesIter, EntryRef};
 use crate::types::LogIndex;
 
-/// One offset is kept for this many entries of a piece.
-const ENTRIES_PER_OFFSET: u64 = 16;
+/// A place is marked for at least this many entries of a piece.
+const MARK_AFTER: u64 = 16;
+/// Most entries after a mark that get none, because they came together.
+const MARK_BEFORE: usize = 64;
 
-/// Consecutive entries in one buffer, with an offset per 16 of them.
+/// An entry, and where it begins.
+type Mark = (LogIndex, u32);
+
+/// Consecutive entries in one buffer, with marks to find them by.
 #[derive(Clone, Debug)]
 pub(super) struct Piece<B> {
     pub(super) first: LogIndex,
     /// The last entry; the one before `first` if there is none.
     pub(super) last: LogIndex,
     pub(super) bytes: B,
-    offsets: Vec<u32>,
+    marks: Vec<Mark>,
     /// Memory that counts against the window, in bytes. Counted, not asked of the buffer: a clone
     /// must behave alike.
     pub(super) held: usize,
@@ -30,12 +35,11 @@ pub(super) type Block = Piece<Bytes>;
 impl<B: AsRef<[u8]>> Piece<B> {
     /// An iterator that stands before `index`.
     fn seek(&self, index: LogIndex) -> Option<EntriesIter<'_>> {
-        let place = index.since(self.first);
-        let at = usize::try_from(place / ENTRIES_PER_OFFSET).ok()?;
-        let offset = *self.offsets.get(at)? as usize;
-        let start = LogIndex(index.0.saturating_sub(place % ENTRIES_PER_OFFSET));
-        let mut iter = EntriesIter::over(start, u32::MAX, self.bytes.as_ref().get(offset..)?);
-        for _ in 0..place % ENTRIES_PER_OFFSET {
+        let after = self.marks.partition_point(|&(marked, _)| marked <= index);
+        let &(start, offset) = self.marks.get(after.checked_sub(1)?)?;
+        let rest = self.bytes.as_ref().get(offset as usize..)?;
+        let mut iter = EntriesIter::over(start, u32::MAX, rest);
+        for _ in 0..index.since(start) {
             iter.next()?;
         }
         Some(iter)
@@ -78,36 +82,49 @@ impl<B: AsRef<[u8]>> Piece<B> {
     }
 
     fn forget(&mut self, from: LogIndex) {
-        let kept = from.since(self.first).div_ceil(ENTRIES_PER_OFFSET);
-        self.offsets.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
+        while self.marks.last().is_some_and(|&(marked, _)| marked >= from) {
+            self.marks.pop();
+        }
         self.last = from.prev();
     }
 }
 
 impl Tail {
     pub(super) const fn new(first: LogIndex) -> Self {
-        Self { first, last: first.prev(), bytes: Vec::new(), offsets: Vec::new(), held: 0 }
+        Self { first, last: first.prev(), bytes: Vec::new(), marks: Vec::new(), held: 0 }
     }
 
-    /// An entry is about to be appended.
+    /// Entries up to `last` are about to be appended, the first of them here.
     #[inline]
-    pub(super) fn note(&mut self, index: LogIndex, offset: usize) {
-        if index.since(self.first) % ENTRIES_PER_OFFSET == 0 {
-            self.offsets.push(u32::try_from(offset).unwrap_or(u32::MAX));
+    pub(super) fn note(&mut self, first: LogIndex, last: LogIndex, offset: usize) {
+        let fresh = self.marks.last().is_none_or(|&(mark, _)| first.since(mark) >= MARK_AFTER);
+        if fresh {
+            self.marks.push((first, u32::try_from(offset).unwrap_or(u32::MAX)));
         }
-        self.last = index;
+        self.last = last;
     }
 
     /// Copies entries to the end.
+    #[inline]
     pub(super) fn extend(&mut self, entries: &Entries) {
-        let mut iter = entries.iter();
-        let end = self.bytes.len().saturating_add(iter.bytes_left());
-        let mut offset = self.bytes.len();
-        while let Some(entry) = iter.next() {
-            self.note(entry.id.index, offset);
-            offset = end.saturating_sub(iter.bytes_left());
+        let start = self.bytes.len();
+        if entries.len() <= MARK_BEFORE {
+            self.note(entries.first(), entries.last(), start);
+        } else {
+            self.note_each(entries, start);
         }
         self.bytes.extend_from_slice(entries.bytes());
+    }
+
+    #[inline(never)]
+    fn note_each(&mut self, entries: &Entries, start: usize) {
+        let mut iter = entries.iter();
+        let end = start.saturating_add(iter.bytes_left());
+        let mut offset = start;
+        while let Some(entry) = iter.next() {
+            self.note(entry.id.index, entry.id.index, offset);
+            offset = end.saturating_sub(iter.bytes_left());
+        }
     }
 
     /// Drops `from` and everything after.
@@ -119,11 +136,11 @@ impl Tail {
 
     /// Makes a block of it.
     pub(super) fn seal(self) -> Block {
-        let Self { first, last, bytes, mut offsets, .. } = self;
-        offsets.shrink_to_fit();
-        let held = bytes.len().saturating_add(offsets.len().saturating_mul(size_of::<u32>()));
+        let Self { first, last, bytes, mut marks, .. } = self;
+        marks.shrink_to_fit();
+        let held = bytes.len().saturating_add(marks.len().saturating_mul(size_of::<Mark>()));
         let held = held.saturating_add(size_of::<Block>());
-        Block { first, last, bytes: bytes.into_boxed_slice().into(), offsets, held }
+        Block { first, last, bytes: bytes.into_boxed_slice().into(), marks, held }
     }
 }
 

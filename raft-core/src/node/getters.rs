@@ -156,7 +156,7 @@ impl Node {
 
     fn without_counters(&self) -> Self {
         let mut node = self.clone();
-        node.source = super::Source::Role;
+        node.sources = super::Sources::ALL;
         node.shared.counters = Counters::default();
         node.shared.mail.forget_merged();
         node.shared.doubt = None;

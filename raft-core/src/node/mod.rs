@@ -7,7 +7,7 @@ mod transition;
 
 use alloc::sync::Arc;
 
-use poll::Source;
+use poll::Sources;
 
 use crate::config::Config;
 use crate::durability::{Durability, Made, Mail, Rare};
@@ -16,12 +16,12 @@ use crate::error::{Misuse, Refused, RejectedMessage, StartError};
 use crate::input::{Answer, Chunk, Input, Unavailable};
 use crate::log_reads::Outcome;
 use crate::membership::MembershipChange;
-use crate::message::Message;
+use crate::message::{Message, MessageKind};
 use crate::output::{HaltReason, ReadConsistency};
 use crate::rng::Rng;
+use crate::role::Role;
 use crate::role::follower::Follower;
 use crate::role::leader::Leader;
-use crate::role::{Role, Transition};
 use crate::shared::{Shared, count};
 use crate::snapshot::Snapshots;
 use crate::status::Counters;
@@ -48,8 +48,8 @@ pub struct Node {
     role: Role,
     halted: Option<HaltReason>,
     halt_reported: bool,
-    /// Where the next output may come from: nothing was put in since the sources before had none.
-    source: Source,
+    /// Where outputs may come from: the others had none, and nothing was put in since that changes that.
+    sources: Sources,
 }
 
 impl Node {
@@ -116,7 +116,7 @@ impl Node {
         };
         shared.evict(shared.config.window_bytes);
         let role = Role::Follower(Follower::default());
-        Ok(Self { shared, role, halted: None, halt_reported: false, source: Source::Role })
+        Ok(Self { shared, role, halted: None, halt_reported: false, sources: Sources::ALL })
     }
 
     /// Says what time it is: absolute, monotonic; an earlier tick is ignored, coarse steps are fine.
@@ -130,7 +130,7 @@ impl Node {
             return count(&mut self.shared.counters.earlier_ticks);
         }
         self.shared.now = Some(now);
-        self.source = Source::Role;
+        self.sources = Sources::ALL;
         if self.shared.votes_from == NOT_BEFORE_FIRST_TICK {
             self.shared.votes_from = now.plus(self.shared.config.election_ticks_min.into());
         }
@@ -153,9 +153,23 @@ impl Node {
     ///
     /// # Errors
     /// [`RejectedMessage`] if no honest peer can have sent it; nothing is adopted then.
-    pub fn receive(&mut self, message: Message) -> Result<(), RejectedMessage> {
-        self.source = Source::Role;
-        let result = self.receive_checked(message);
+    pub fn receive(&mut self, mut message: Message) -> Result<(), RejectedMessage> {
+        let (kind, commit) = (message.kind(), self.shared.commit);
+        let current = message.term == self.shared.term();
+        let result = self.receive_checked(&mut message);
+        // The two that come most often change little.
+        let sources = match (kind, &self.role) {
+            (MessageKind::AppendReply, Role::Leader(_))
+                if current && commit == self.shared.commit =>
+            {
+                Sources::ROLE.and(Sources::ANSWERS)
+            }
+            (MessageKind::Commit, Role::Follower(_)) if current => {
+                Sources::DELIVERY.and(Sources::ANSWERS)
+            }
+            _ => Sources::ALL,
+        };
+        self.sources = self.sources.and(sources);
         if result.is_err() {
             count(&mut self.shared.counters.rejected_messages);
         }
@@ -169,7 +183,7 @@ impl Node {
     /// # Errors
     /// [`Refused`] if this node does not lead, is busy, has halted, or the payload is too large.
     pub fn propose(&mut self, payload: &[u8]) -> Result<EntryId, Refused> {
-        self.source = Source::Role;
+        self.sources = self.sources.and(Sources::ROLE).and(Sources::WRITE);
         let result = self.try_propose(payload);
         self.counted(result)
     }
@@ -191,7 +205,7 @@ impl Node {
     /// [`Refused`] if this node does not lead, a change is under way, the change was computed from
     /// another membership than the current one, or the wished-for one cannot be.
     pub fn propose_membership(&mut self, change: MembershipChange) -> Result<EntryId, Refused> {
-        self.source = Source::Role;
+        self.sources = Sources::ALL;
         let result = self.refuse_if_halted().and_then(|()| match &mut self.role {
             Role::Leader(leader) => leader.propose_membership(&mut self.shared, change),
             _ => Err(Refused::NotLeader { leader: self.leader() }),
@@ -207,7 +221,7 @@ impl Node {
     /// # Errors
     /// [`Refused`] if no leader is known, too many reads are under way, or the node has halted.
     pub fn read(&mut self, id: ReadId, consistency: ReadConsistency) -> Result<(), Refused> {
-        self.source = Source::Role;
+        self.sources = Sources::ALL;
         let result = self.try_read(id, consistency);
         self.counted(result)
     }
@@ -239,7 +253,7 @@ impl Node {
     /// # Errors
     /// [`Refused`] if this node does not lead, the other has no vote, or another handover runs.
     pub fn transfer_leadership(&mut self, to: NodeId) -> Result<(), Refused> {
-        self.source = Source::Role;
+        self.sources = Sources::ALL;
         let result = self.refuse_if_halted().and_then(|()| match &mut self.role {
             Role::Leader(leader) => leader.transfer(&self.shared, to),
             _ => Err(Refused::NotLeader { leader: self.leader() }),
@@ -252,7 +266,7 @@ impl Node {
     /// # Errors
     /// [`Refused`] if this node does not lead or has halted.
     pub fn step_down(&mut self) -> Result<(), Refused> {
-        self.source = Source::Role;
+        self.sources = Sources::ALL;
         let result = self.refuse_if_halted().and_then(|()| match &self.role {
             Role::Leader(_) => Ok(()),
             _ => Err(Refused::NotLeader { leader: self.leader() }),
@@ -275,7 +289,7 @@ impl Node {
     /// # Errors
     /// [`Refused`] if this node has no vote or may not use it yet, or hears a leader.
     pub fn campaign(&mut self) -> Result<(), Refused> {
-        self.source = Source::Role;
+        self.sources = Sources::ALL;
         let result = self.try_campaign();
         self.counted(result)
     }
@@ -320,25 +334,38 @@ impl Node {
     /// # Errors
     /// [`Misuse`] if the write was never handed out, or the node has halted.
     pub fn persisted(&mut self, write: WriteId) -> Result<(), Misuse> {
-        self.source = Source::Role;
         self.misuse_if_halted()?;
         let shared = &mut self.shared;
         let incarnation = shared.hard_state.incarnation;
         shared.durability.persisted(write, incarnation, shared.log.last_index())?;
         shared.evict(shared.config.window_bytes);
-        let transition = match &mut self.role {
-            Role::Follower(_) => Transition::Stay,
-            Role::Candidate(candidate) => candidate.count(shared),
-            Role::Leader(leader) => {
-                leader.on_stable(shared);
-                Transition::Stay
+        let mut sources = Sources::MAIL.and(Sources::WRITE).and(Sources::DELIVERY);
+        match &mut self.role {
+            Role::Follower(_) => sources = sources.and(Sources::ROLE),
+            Role::Candidate(candidate) => {
+                sources = Sources::ALL;
+                let transition = candidate.count(shared);
+                self.perform(transition);
             }
-        };
-        self.perform(transition);
+            Role::Leader(leader) => {
+                if leader.on_stable(shared) {
+                    sources = Sources::ALL;
+                }
+            }
+        }
+        self.sources = self.sources.and(sources);
+        if self.shared.durability.has_made() {
+            self.look_at_made();
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn look_at_made(&mut self) {
+        self.sources = Sources::ALL;
         while let Some(made) = self.shared.durability.next_made() {
             self.on_made(*made);
         }
-        Ok(())
     }
 
     /// Something of a snapshot survives a crash now.
@@ -371,9 +398,9 @@ impl Node {
             return Err(Misuse::NotHandedOut { index, handed_out });
         }
         self.shared.applied = self.shared.applied.max(index);
-        self.source = self.source.min(Source::Answers);
+        self.sources = self.sources.and(Sources::ANSWERS);
         if self.shared.snapshots.is_release_due() {
-            self.source = Source::Role;
+            self.sources = Sources::ALL;
             self.discard();
         }
         Ok(())
@@ -392,7 +419,7 @@ impl Node {
         request: LogReadId,
         entries: Result<Entries, Unavailable>,
     ) -> Result<(), Misuse> {
-        self.source = Source::Role;
+        self.sources = Sources::ALL;
         self.misuse_if_halted()?;
         let (first, last) = entries.as_ref().map(|e| (e.first(), e.last())).unwrap_or_default();
         let shared = &mut self.shared;
@@ -421,7 +448,7 @@ impl Node {
     /// # Errors
     /// [`Misuse::BeyondApplied`] if so much was not applied; [`Misuse::Halted`].
     pub fn snapshot_taken(&mut self, index: LogIndex) -> Result<(), Misuse> {
-        self.source = Source::Role;
+        self.sources = Sources::ALL;
         self.misuse_if_halted()?;
         let applied = self.shared.applied;
         if index > applied {
@@ -444,7 +471,7 @@ impl Node {
         request: ChunkId,
         chunk: Result<Chunk, Unavailable>,
     ) -> Result<(), Misuse> {
-        self.source = Source::Role;
+        self.sources = Sources::ALL;
         self.misuse_if_halted()?;
         let shared = &mut self.shared;
         if !shared.snapshots.was_requested(request, shared.hard_state.incarnation) {
@@ -507,19 +534,21 @@ impl Node {
 
     fn halt(&mut self, reason: HaltReason) {
         if self.halted.is_none() {
-            self.source = Source::Role;
+            self.sources = Sources::ALL;
             self.halted = Some(reason);
         }
     }
 
+    #[inline]
     fn refuse_if_halted(&self) -> Result<(), Refused> {
-        let reason = self.halted;
-        reason.map_or(Ok(()), |reason| Err(Refused::Halted { reason }))
+        let Some(reason) = &self.halted else { return Ok(()) };
+        Err(Refused::Halted { reason: *reason })
     }
 
+    #[inline]
     fn misuse_if_halted(&self) -> Result<(), Misuse> {
-        let reason = self.halted;
-        reason.map_or(Ok(()), |reason| Err(Misuse::Halted { reason }))
+        let Some(reason) = &self.halted else { return Ok(()) };
+        Err(Misuse::Halted { reason: *reason })
     }
 }
 

@@ -1,24 +1,39 @@
 //! What a node wants done, and in which order.
 
 use super::Node;
-use crate::output::Output;
+use crate::output::{Committed, Output};
 use crate::role::Role;
 use crate::shared::Shared;
 use crate::types::Tick;
 
-/// Where outputs come from, in the order in which they are polled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Source {
+/// Where outputs come from: a set, in the order in which they are polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sources(u8);
+
+impl Sources {
+    pub(super) const NONE: Self = Self(0);
     /// What may leave before the disk is done.
-    Role,
+    pub(super) const ROLE: Self = Self(1);
     /// What waited for the disk.
-    Mail,
-    Write,
+    pub(super) const MAIL: Self = Self(2);
+    pub(super) const WRITE: Self = Self(4);
     /// Entries for `Apply`, a snapshot for `Restore`.
-    Delivery,
+    pub(super) const DELIVERY: Self = Self(8);
     /// Requests to storage, answers to reads, outcomes of proposals, events.
-    Answers,
-    Nothing,
+    pub(super) const ANSWERS: Self = Self(16);
+    pub(super) const ALL: Self = Self(31);
+
+    pub(super) const fn and(self, more: Self) -> Self {
+        Self(self.0 | more.0)
+    }
+
+    const fn has(self, some: Self) -> bool {
+        self.0 & some.0 != 0
+    }
+
+    const fn without(self, some: Self) -> Self {
+        Self(self.0 & !some.0)
+    }
 }
 
 impl Node {
@@ -28,17 +43,21 @@ impl Node {
     #[inline]
     #[must_use = "an output is a duty: carry it out"]
     pub fn poll_output(&mut self) -> Option<Output> {
-        if self.source == Source::Nothing { None } else { self.poll_sources() }
+        if self.sources == Sources::NONE {
+            debug_assert!(!self.looks_for_output(), "an output was forgotten");
+            return None;
+        }
+        self.poll_sources()
     }
 
     fn poll_sources(&mut self) -> Option<Output> {
         if let Some(reason) = &self.halted {
-            self.source = Source::Nothing;
+            self.sources = Sources::NONE;
             let first = !core::mem::replace(&mut self.halt_reported, true);
             return first.then(|| Output::Halted(*reason));
         }
         let shared = &mut self.shared;
-        if self.source <= Source::Role {
+        if self.sources.has(Sources::ROLE) {
             let output = match &mut self.role {
                 Role::Leader(leader) => leader.poll(shared),
                 Role::Candidate(candidate) => candidate.poll(shared).map(Output::Send),
@@ -47,44 +66,48 @@ impl Node {
             if output.is_some() {
                 return output;
             }
-            self.source = Source::Mail;
+            self.sources = self.sources.without(Sources::ROLE);
         }
-        if self.source <= Source::Mail {
+        if self.sources.has(Sources::MAIL) {
             if shared.mail.len() > 0
                 && let Some(message) = shared.mail.take(shared.durability.durable())
             {
                 return Some(Output::Send(message));
             }
-            self.source = Source::Write;
+            self.sources = self.sources.without(Sources::MAIL);
         }
-        if self.source <= Source::Write {
+        if self.sources.has(Sources::WRITE) {
             if shared.may_write() {
-                return Some(next_write(shared));
+                return next_write(shared);
             }
-            self.source = Source::Delivery;
+            self.sources = self.sources.without(Sources::WRITE);
         }
-        if self.source <= Source::Delivery {
+        if self.sources.has(Sources::DELIVERY) {
             if shared.has_delivery()
                 && let Some(output) = self.deliver()
             {
                 return Some(output);
             }
-            self.source = Source::Answers;
+            self.sources = self.sources.without(Sources::DELIVERY);
         }
-        let answer = self.poll_answers();
+        let answer = if self.shared.may_answer() { self.poll_answers() } else { None };
         if answer.is_none() {
-            self.source = Source::Nothing;
+            self.sources = Sources::NONE;
         }
         answer
     }
 
     #[inline(never)]
     fn deliver(&mut self) -> Option<Output> {
-        let duty = self.shared.next_duty()?;
-        if let (Role::Leader(leader), Output::Apply(committed)) = (&mut self.role, &duty) {
-            leader.on_delivered(&committed.entries);
+        let shared = &mut self.shared;
+        if shared.snapshots.awaits().is_some() {
+            return shared.next_restore();
         }
-        Some(duty)
+        let entries = shared.deliver()?;
+        if let Role::Leader(leader) = &mut self.role {
+            leader.on_delivered(&entries);
+        }
+        Some(Output::Apply(Committed { entries }))
     }
 
     #[inline(never)]
@@ -100,8 +123,12 @@ impl Node {
     /// Whether [`poll_output`](Self::poll_output) would give something.
     #[must_use]
     pub fn has_output(&self) -> bool {
-        if self.source == Source::Nothing || self.halted.is_some() {
-            return self.source != Source::Nothing && !self.halt_reported;
+        self.sources != Sources::NONE && self.looks_for_output()
+    }
+
+    fn looks_for_output(&self) -> bool {
+        if self.halted.is_some() {
+            return !self.halt_reported;
         }
         let shared = &self.shared;
         shared.may_write()
@@ -139,9 +166,11 @@ impl Node {
 }
 
 #[inline(never)]
-fn next_write(shared: &mut Shared) -> Output {
+fn next_write(shared: &mut Shared) -> Option<Output> {
     let (state, max_bytes) = (shared.hard_state, shared.config.max_write_bytes);
     let write = shared.durability.next_write(state, &mut shared.log, max_bytes, shared.now);
-    shared.queue_chunk();
-    Output::Persist(write)
+    if shared.snapshots.is_receiving() {
+        shared.queue_chunk();
+    }
+    Some(Output::Persist(write))
 }

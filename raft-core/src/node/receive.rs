@@ -5,7 +5,7 @@ use crate::election;
 use crate::error::RejectedMessage;
 use crate::message::{Body, Message};
 use crate::output::StepDownReason;
-use crate::role::follower::{self, Checked};
+use crate::role::follower;
 use crate::role::{Role, Transition};
 use crate::shared::count;
 
@@ -13,31 +13,44 @@ use crate::shared::count;
 const MAX_TERM_JUMP: u64 = 1 << 32;
 
 impl Node {
-    pub(super) fn receive_checked(&mut self, message: Message) -> Result<(), RejectedMessage> {
-        self.admit(&message)?;
+    pub(super) fn receive_checked(&mut self, message: &mut Message) -> Result<(), RejectedMessage> {
+        self.admit(message)?;
         let term = self.shared.term();
         if message.term < term {
             self.receive_of_old_term(message);
             return Ok(());
         }
-        self.refuse_second_leader(&message)?;
+        self.refuse_second_leader(message)?;
         let checked = match &message.body {
             Body::Append(append) => {
                 let checked = follower::check(&self.shared, message.term, append);
-                Some(checked.map_err(|error| self.report_divergence(&message, error))?)
+                Some(checked.map_err(|error| self.report_divergence(message, error))?)
             }
             Body::SnapshotChunk(piece) => {
                 let checked = follower::check_piece(&self.shared, message.term, piece);
-                checked.map_err(|error| self.report_divergence(&message, error))?;
+                checked.map_err(|error| self.report_divergence(message, error))?;
                 None
             }
             _ => None,
         };
-        if !self.follow_term(&message) {
+        if !self.follow_term(message) {
             return Ok(());
         }
-        let transition = self.dispatch(&message, checked)?;
-        self.perform(transition);
+        let from = message.from;
+        match (&mut message.body, &mut self.role) {
+            (Body::Append(append), Role::Follower(follower)) => {
+                if let Some(checked) = checked {
+                    follower.on_append(&mut self.shared, from, append, checked);
+                }
+            }
+            (&mut Body::Commit(commit), Role::Follower(follower)) => {
+                follower.on_commit(&mut self.shared, from, commit);
+            }
+            _ => {
+                let transition = self.dispatch(message)?;
+                self.perform(transition);
+            }
+        }
         Ok(())
     }
 
@@ -73,7 +86,8 @@ impl Node {
         }
     }
 
-    fn receive_of_old_term(&mut self, message: Message) {
+    #[cold]
+    fn receive_of_old_term(&mut self, message: &Message) {
         let term = self.shared.term();
         let alive = self.leader_is_alive();
         let shared = &mut self.shared;
@@ -92,7 +106,7 @@ impl Node {
             {
                 let _ = leader.on_append_reply(shared, message.from, reply);
             }
-            _ => election::answer_old_term(shared, &message),
+            _ => election::answer_old_term(shared, message),
         }
     }
 
@@ -149,11 +163,7 @@ impl Node {
         true
     }
 
-    fn dispatch(
-        &mut self,
-        message: &Message,
-        checked: Option<Checked>,
-    ) -> Result<Transition, RejectedMessage> {
+    fn dispatch(&mut self, message: &Message) -> Result<Transition, RejectedMessage> {
         let Message { from, term, .. } = *message;
         if let Body::PreVote(request) = message.body {
             let alive = self.leader_is_alive();
@@ -175,11 +185,6 @@ impl Node {
             (&Body::VoteReply(reply), Role::Candidate(candidate)) if !candidate.is_pre_vote() => {
                 return Ok(candidate.on_vote(shared, from, reply.granted));
             }
-            (Body::Append(append), Role::Follower(follower)) => {
-                if let Some(checked) = checked {
-                    follower.on_append(shared, from, append, checked);
-                }
-            }
             (Body::SnapshotChunk(piece), Role::Follower(follower)) => {
                 follower.on_snapshot_chunk(shared, from, piece);
             }
@@ -188,9 +193,6 @@ impl Node {
             }
             (&Body::Heartbeat(beat), Role::Follower(follower)) => {
                 follower.on_heartbeat(shared, from, beat);
-            }
-            (&Body::Commit(commit), Role::Follower(follower)) => {
-                follower.on_commit(shared, from, commit);
             }
             (&Body::AppendReply(reply), Role::Leader(leader)) => {
                 return leader.on_append_reply(shared, from, reply);

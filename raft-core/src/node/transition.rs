@@ -14,7 +14,7 @@ use crate::types::{HardState, Term};
 impl Node {
     #[inline]
     pub(super) fn perform(&mut self, transition: Transition) {
-        if transition != Transition::Stay {
+        if !matches!(transition, Transition::Stay) {
             self.perform_all(transition);
         }
     }

@@ -81,6 +81,9 @@ pub(crate) fn check(
             return Err(RejectedMessage::Diverged { at });
         }
     }
+    if prev.index == log.last_index() {
+        return Ok(Checked::Fits { known: 0, run });
+    }
     let known = known(log, commit, append)?;
     let at = prev.index.plus(known.into());
     let evicted = log.term(at).is_some() && log.point(at).is_none();
@@ -252,7 +255,7 @@ impl Follower {
         &mut self,
         shared: &mut Shared,
         from: NodeId,
-        append: &Append,
+        append: &mut Append,
         checked: Checked,
     ) {
         self.hear(shared, from);
@@ -511,8 +514,9 @@ fn has_room(shared: &Shared) -> bool {
     bytes == 0 || bytes < shared.config.max_undurable_bytes
 }
 
-fn store(shared: &mut Shared, append: &Append, known: u32, run: Verified) {
-    let new = append.entries.skip(known);
+fn store(shared: &mut Shared, append: &mut Append, known: u32, run: Verified) {
+    let all = core::mem::take(&mut append.entries);
+    let new = if known == 0 { all } else { all.skip(known) };
     if new.first() <= shared.log.last_index() {
         shared.truncate(new.first());
     }

@@ -103,6 +103,11 @@ impl Snapshots {
         outcome.unwrap_or(Outcome::Damaged)
     }
 
+    #[inline]
+    pub(crate) const fn is_receiving(&self) -> bool {
+        self.incoming.is_some()
+    }
+
     /// The one that is being received.
     pub(crate) fn incoming(&mut self) -> Option<&mut Incoming> {
         self.incoming.as_deref_mut()

@@ -29,7 +29,7 @@ pub fn no_entries(after: u64) -> Entries {
 pub fn raw_entries(entries: &[(u64, u8, &[u8])]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for &(term, kind, payload) in entries {
-        let header = (term, kind, payload.len() as u32, [0u8; 4]);
+        let header = ([0u8; 4], term, kind, payload.len() as u32);
         bytes.extend(postcard::to_allocvec(&header).unwrap());
         bytes.extend_from_slice(payload);
     }

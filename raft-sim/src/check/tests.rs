@@ -20,7 +20,7 @@ fn id(index: u64, term: u64) -> EntryId {
 fn entries(first: u64, marks: &[(u64, u32)]) -> Entries {
     let mut bytes = Vec::new();
     for &(term, checksum) in marks {
-        let header = (term, 0u8, 0u32, checksum.to_le_bytes());
+        let header = (checksum.to_le_bytes(), term, 0u8, 0u32);
         bytes.extend(postcard::to_allocvec(&header).unwrap());
     }
     Entries::decode(LogIndex(first), marks.len() as u32, Bytes::from(bytes)).unwrap()

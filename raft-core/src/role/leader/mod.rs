@@ -166,10 +166,15 @@ impl Leader {
     }
 
     /// Entries were handed out for `Apply`: those of this term make room for new proposals.
+    #[inline]
     pub(crate) fn on_delivered(&mut self, entries: &Entries) {
-        let earlier = self.opened.next().since(entries.first());
-        let ours = entries.skip(u32::try_from(earlier).unwrap_or(u32::MAX));
-        self.uncommitted_bytes = self.uncommitted_bytes.saturating_sub(ours.bytes().len());
+        let bytes = if entries.first() > self.opened {
+            entries.bytes().len()
+        } else {
+            let earlier = self.opened.next().since(entries.first());
+            entries.skip(u32::try_from(earlier).unwrap_or(u32::MAX)).bytes().len()
+        };
+        self.uncommitted_bytes = self.uncommitted_bytes.saturating_sub(bytes);
     }
 
     pub(crate) fn serves(&self, id: NodeId) -> bool {
@@ -264,12 +269,12 @@ impl Leader {
         Ok(())
     }
 
-    /// A write of this node became durable: its own match moved (Raft 5.3; thesis 10.2.1).
-    pub(crate) fn on_stable(&mut self, shared: &mut Shared) {
+    /// A write of this node became durable: its own match moved (Raft 5.3; thesis 10.2.1). Says
+    /// whether that committed something.
+    #[inline]
+    pub(crate) fn on_stable(&mut self, shared: &mut Shared) -> bool {
         let own = self.own_match(shared);
-        if own > shared.commit {
-            self.advance_commit(shared, own);
-        }
+        own > shared.commit && self.advance_commit(shared, own)
     }
 
     fn own_match(&self, shared: &Shared) -> LogIndex {
@@ -280,33 +285,36 @@ impl Leader {
     }
 
     /// Commits what a quorum holds durably, if the newest of it is of this term (Raft 5.4.2).
-    fn advance_commit(&mut self, shared: &mut Shared, moved_to: LogIndex) {
+    fn advance_commit(&mut self, shared: &mut Shared, moved_to: LogIndex) -> bool {
         let own = self.own_match(shared);
-        let reached = self.reached(shared, own, moved_to, |peer| peer.matched);
+        let reached = self.reached(shared, own, (shared.commit, moved_to), |peer| peer.matched);
         debug_assert!(reached <= shared.log.last_index() && moved_to > shared.commit);
-        let own_term = shared.log.term(reached) == Some(shared.term());
-        if reached > shared.commit && (own_term || put_back!(CommitOfEarlierTerms)) {
-            shared.commit = reached;
-            self.cursor = 0;
-            self.confirm_reads(shared, self.rounds.token());
-            self.continue_change(shared);
+        let of_own_term = || shared.log.term(reached) == Some(shared.term());
+        if reached <= shared.commit || !of_own_term() && !put_back!(CommitOfEarlierTerms) {
+            return false;
         }
+        shared.commit = reached;
+        self.cursor = 0;
+        self.confirm_reads(shared, self.rounds.token());
+        self.continue_change(shared);
+        true
     }
 
     /// What a quorum has reached, of both topologies during a joint change, given how far this node
-    /// and each peer are and that one of them has just moved.
+    /// and each peer are, what was known before and that one of them has just moved.
+    #[inline]
     fn reached(
         &self,
         shared: &Shared,
         own: LogIndex,
-        moved_to: LogIndex,
+        (known, moved_to): (LogIndex, LogIndex),
         progress: fn(&Peer) -> LogIndex,
     ) -> LogIndex {
         let mine = self.votes;
         let of = |counts: fn(Votes) -> bool| {
             let peers = self.peers.iter().filter(move |peer| counts(peer.votes));
             let own = counts(mine).then_some(own);
-            reached_by_majority(own.into_iter().chain(peers.map(progress)), moved_to)
+            reached_by_majority(own.into_iter().chain(peers.map(progress)), known, moved_to)
         };
         let joint = shared.memberships.current().is_joint() && !put_back!(JointCountsOneQuorum);
         let incoming = of(|votes| votes.incoming);

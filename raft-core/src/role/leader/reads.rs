@@ -118,14 +118,21 @@ impl Leader {
 
     /// Confirms the reads whose round a quorum has echoed, once an entry of this term is committed:
     /// before, the commit index may lag behind what earlier leaders acknowledged.
+    #[inline]
     pub(super) fn confirm_reads(&mut self, shared: &mut Shared, echoed: u64) {
-        let waits = !self.rounds.questions.is_empty() || shared.reads.is_asking();
-        let early = shared.commit < self.opened && !put_back!(ReadBeforeOwnCommit);
-        if !waits || early {
+        if !self.rounds.questions.is_empty() || shared.reads.is_asking() {
+            self.confirm_waiting(shared, echoed);
+        }
+    }
+
+    #[inline(never)]
+    fn confirm_waiting(&mut self, shared: &mut Shared, echoed: u64) {
+        if shared.commit < self.opened && !put_back!(ReadBeforeOwnCommit) {
             return;
         }
         let own = LogIndex(self.rounds.token);
-        let round = self.reached(shared, own, LogIndex(echoed), |peer| LogIndex(peer.echoed)).0;
+        let moved = (LogIndex(0), LogIndex(echoed));
+        let round = self.reached(shared, own, moved, |peer| LogIndex(peer.echoed)).0;
         let index = shared.commit;
         shared.reads.confirm(round, index);
         self.rounds.questions.retain(|question| {
