@@ -386,15 +386,13 @@ typedef struct raftcore_write_id {
   uint64_t sequence;
 } raftcore_write_id;
 
-// A frame in the three parts in which it is sent, ready for a vectored write.
+// A frame in the two parts in which it is sent, ready for a vectored write.
 typedef struct raftcore_frame {
   // First.
   struct raftcore_bytes head;
   // Second; may be empty.
   struct raftcore_bytes body;
-  // Third.
-  struct raftcore_bytes checksum;
-  // All three together, in bytes.
+  // Both together, in bytes.
   size_t length;
 } raftcore_frame;
 

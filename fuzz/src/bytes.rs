@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use core::cell::OnceCell;
 use raftcore::{
-    Entries, Header, Input, LogIndex, MAX_FRAME_BYTES, Message, Node, NodeId, Output, Stored, Tick,
-    Write,
+    Entries, FORMAT_VERSION, Header, Input, LogIndex, MAX_FRAME_BYTES, Message, Node, NodeId,
+    Output, Stored, Tick, Write,
 };
 use raftcore_sim::Recording;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region};
@@ -69,7 +69,7 @@ fn read<T>(length: usize, read: impl FnOnce() -> T) -> T {
 
 /// A frame with a head and a body of chosen lengths.
 fn built_frame(mut dice: Dice<'_>) -> Vec<u8> {
-    let mut frame = vec![1];
+    let mut frame = vec![FORMAT_VERSION];
     let (from, to, kind) = (dice.below(5) as u64, dice.below(5) as u64, dice.below(16) as u8);
     [GROUP.0, from, to].iter().for_each(|word| frame.extend_from_slice(&word.to_le_bytes()));
     frame.push(kind);
@@ -158,7 +158,7 @@ fn records(mut dice: Dice<'_>) {
     while let Some((&length, after)) = rest.split_first() {
         let (bytes, after) = after.split_at(usize::from(length).min(after.len()));
         rest = after;
-        let mut bytes = [&[1; 13], bytes, &[0; 8]].concat();
+        let mut bytes = [&[FORMAT_VERSION; 13], bytes, &[0; 8]].concat();
         bytes[5..9].copy_from_slice(&u32::from(length).to_le_bytes());
         forge::seal_record(&mut bytes);
         if let Some(write) = record(bytes) {

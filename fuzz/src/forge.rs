@@ -3,19 +3,28 @@
 use raftcore::{Entries, EntryId, GroupId, Membership};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-/// Bytes of a frame before its head; the last four are the length of the head.
+/// Bytes of a frame before its head; the last five are its kind and the length of the head.
 const FRAME_FIXED: usize = 30;
+const APPEND: u8 = 5;
 /// Bytes of a record before its head: version, two lengths, the checksum of these.
 const RECORD_FIXED: usize = 13;
 
 fn checksum(head: &[u8], body: &[u8]) -> [u8; 8] {
-    let both = [xxh3_64(head).to_le_bytes(), xxh3_64(body).to_le_bytes()].concat();
-    xxh3_64(&both).to_le_bytes()
+    let head = xxh3_64(head);
+    let both = if body.is_empty() { head } else { xxh3_64_with_seed(body, head) };
+    both.to_le_bytes()
 }
 
 /// Makes a frame's head fit into it, and its checksum true.
 pub(crate) fn seal_frame(frame: &mut [u8]) {
-    seal(frame, FRAME_FIXED, FRAME_FIXED - 4);
+    if frame.len() < FRAME_FIXED + 8 {
+        return;
+    }
+    let head = fit_head(frame, FRAME_FIXED, FRAME_FIXED - 4);
+    let kind = frame[FRAME_FIXED - 5];
+    let (whole_head, rest) = frame.split_at_mut(FRAME_FIXED + head);
+    let (sum, body) = rest.split_at_mut(8);
+    sum.copy_from_slice(&checksum(whole_head, if kind == APPEND { &[] } else { body }));
 }
 
 /// Makes a record's lengths fit, and its checksums true.
@@ -25,20 +34,13 @@ pub(crate) fn seal_record(record: &mut [u8]) {
     }
     let total = record.len() as u32;
     record[1..5].copy_from_slice(&total.to_le_bytes());
-    fit_head(record, RECORD_FIXED, 5);
+    let head = fit_head(record, RECORD_FIXED, 5);
     let lengths = xxh3_64(&record[..9]) as u32;
     record[9..13].copy_from_slice(&lengths.to_le_bytes());
-    seal(record, RECORD_FIXED, 5);
-}
-
-fn seal(bytes: &mut [u8], fixed: usize, at: usize) {
-    if bytes.len() < fixed + 8 {
-        return;
-    }
-    let head = fit_head(bytes, fixed, at);
-    let end = bytes.len() - 8;
-    let (whole, last) = bytes.split_at_mut(end);
-    last.copy_from_slice(&checksum(&whole[..fixed + head], &whole[fixed + head..]));
+    let end = record.len() - 8;
+    let (whole, last) = record.split_at_mut(end);
+    let (whole_head, body) = whole.split_at(RECORD_FIXED + head);
+    last.copy_from_slice(&checksum(whole_head, body));
 }
 
 /// Makes the head no longer than there is room; gives its length.

@@ -110,7 +110,7 @@ mod status;
 mod stored;
 mod types;
 
-pub use codec::{FORMAT_VERSION, Header, MAX_FRAME_BYTES};
+pub use codec::{FORMAT_VERSION, Frame, Header, MAX_FRAME_BYTES};
 pub use config::{Config, ConfigError, MAX_OUTPUT_BYTES, MAX_PAYLOAD_BYTES, MAX_PRIORITY};
 pub use entries::{Entries, EntriesError, EntriesIter, EntryKind, EntryRef};
 pub use error::{DecodeError, Misuse, Refused, RejectedMessage, StartError, StoredError};
@@ -125,7 +125,7 @@ pub use message::{
     Append, AppendOutcome, AppendReply, Body, Commit, Heartbeat, HeartbeatReply, PreVote,
     PreVoteReply, ReadIndex, ReadIndexReply, RequestVote, SnapshotPiece, SnapshotReply, VoteReply,
 };
-pub use message::{Frame, Message, MessageKind};
+pub use message::{Message, MessageKind};
 pub use node::Node;
 pub use output::{
     ChunkRequest, Committed, Event, HaltReason, LogRequest, Output, ReadConsistency, ReadFailure,

@@ -2,7 +2,6 @@
 #![cfg_attr(not(feature = "inspect"), allow(unreachable_pub, reason = "bodies are opaque outside"))]
 
 use alloc::boxed::Box;
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::entries::{Checksum, Entries};
@@ -140,7 +139,7 @@ impl MessageKind {
     ];
 
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|&kind| kind as u8 == byte)
+        Self::ALL.get(usize::from(byte).checked_sub(1)?).copied()
     }
 }
 
@@ -297,39 +296,4 @@ pub struct ReadIndexReply {
     pub token: u64,
     /// `None`: not now, ask again.
     pub index: Option<LogIndex>,
-}
-
-/// An encoded message: a small head, the shared body, and the checksum over both, ready for a
-/// vectored write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
-    pub(crate) head: alloc::vec::Vec<u8>,
-    pub(crate) body: Bytes,
-    pub(crate) checksum: [u8; 8],
-}
-
-impl Frame {
-    /// The three parts, in the order in which they are sent.
-    #[must_use]
-    pub fn parts(&self) -> [&[u8]; 3] {
-        [&self.head, &self.body, &self.checksum]
-    }
-
-    /// Length of the whole frame, in bytes.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.head.len().saturating_add(self.body.len()).saturating_add(self.checksum.len())
-    }
-
-    /// Always false: a frame has a head.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        false
-    }
-
-    /// The frame in one piece.
-    #[must_use]
-    pub fn to_bytes(&self) -> Bytes {
-        self.parts().concat().into()
-    }
 }

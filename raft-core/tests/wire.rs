@@ -391,3 +391,29 @@ fn a_length_beyond_the_bytes_allocates_nothing() {
     }
     assert_eq!(Message::decode(frame.into()), Err(DecodeError::Truncated));
 }
+
+#[test]
+fn an_append_damaged_in_any_bit_changes_nothing() {
+    let mut cluster = led_by_1(3);
+    let (end, checksum) = (last(cluster.node(3)), last_checksum(cluster.node(3)));
+    cluster.cut_off = vec![3];
+    cluster.node(1).propose(b"sent to node 3").unwrap();
+    cluster.node(1).propose(&[7; 200]).unwrap();
+    cluster.settle();
+    let entries = true_entries(&cluster, end.index.0 + 1);
+    assert_eq!(entries.len(), 2);
+    let message = message(1, 3, 1, append(end, checksum, 0, entries));
+    let frame = message.encode().to_bytes();
+    let mut refused = 0;
+    for bit in 0..frame.len() * 8 {
+        let mut bytes = frame.to_vec();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let Ok(damaged) = Message::decode(bytes.into()) else { continue };
+        let error = rejects(cluster.node(3), damaged);
+        assert!(matches!(error, RejectedMessage::Entries(EntriesError::Checksum { .. })));
+        refused += 1;
+    }
+    assert!(refused > 200 * 8, "only {refused} are left to the chain");
+    cluster.node(3).receive(message).unwrap();
+    assert_eq!(last(cluster.node(3)).index.0, end.index.0 + 2);
+}

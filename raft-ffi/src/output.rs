@@ -103,7 +103,7 @@ struct Span {
     payload: Range<usize>,
 }
 
-/// A frame in the three parts in which it is sent, ready for a vectored write.
+/// A frame in the two parts in which it is sent, ready for a vectored write.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct raftcore_frame {
@@ -111,9 +111,7 @@ pub struct raftcore_frame {
     pub head: raftcore_bytes,
     /// Second; may be empty.
     pub body: raftcore_bytes,
-    /// Third.
-    pub checksum: raftcore_bytes,
-    /// All three together, in bytes.
+    /// Both together, in bytes.
     pub length: usize,
 }
 
@@ -290,9 +288,9 @@ pub unsafe extern "C" fn raftcore_output_send(
         look(output, |output| {
             let (out_to, out_frame) = (Out::new(out_to)?, Out::new(out_frame)?);
             let Duty::Send { to, frame } = &output.0 else { return wrong_kind() };
-            let [head, body, checksum] = frame.parts().map(raftcore_bytes::from);
+            let [head, body] = frame.parts().map(raftcore_bytes::from);
             out_to.put(*to);
-            out_frame.put(raftcore_frame { head, body, checksum, length: frame.len() });
+            out_frame.put(raftcore_frame { head, body, length: frame.len() });
             Ok(())
         })
     }

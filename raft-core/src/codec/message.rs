@@ -1,17 +1,17 @@
-//! Frames: version, group, from, to, kind, length of the head, postcard head, body bytes, checksum.
+//! Frames: version, group, from, to, kind, length of the head, postcard head, checksum, body bytes.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
-use bytes::Bytes;
+use bytes::{Buf, BufMut, Bytes};
 use serde::{Deserialize, Serialize};
 
+use super::frame::{Frame, Head};
 use super::{
     CHECKSUM_BYTES, FORMAT_VERSION, MAX_FRAME_BYTES, frame_checksum, take_array, take_u32,
     take_u64, whole,
 };
 use crate::entries::Entries;
 use crate::error::DecodeError;
-use crate::message::{Append, Body, Frame, Message, MessageKind, SnapshotPiece};
+use crate::message::{Append, Body, Message, MessageKind, SnapshotPiece};
 use crate::output::{SnapshotChunk, SnapshotMeta};
 use crate::types::{EntryId, GroupId, LogIndex, NodeId, Term};
 
@@ -37,21 +37,25 @@ impl Header {
     /// # Errors
     /// [`DecodeError`] if the bytes end too early, or version or kind are unknown.
     pub fn peek(frame: &[u8]) -> Result<Self, DecodeError> {
-        let mut rest = frame;
-        Self::take(&mut rest)
+        Self::read(frame).map(|(header, _)| header)
     }
 
-    fn take(rest: &mut &[u8]) -> Result<Self, DecodeError> {
-        let [version] = take_array(rest)?;
-        if version != FORMAT_VERSION {
-            return Err(DecodeError::UnknownVersion { version });
+    /// The outside of a frame, and the length of its head.
+    fn read(frame: &[u8]) -> Result<(Self, usize), DecodeError> {
+        match frame.first() {
+            None => return Err(DecodeError::Truncated),
+            Some(&FORMAT_VERSION) => {}
+            Some(&version) => return Err(DecodeError::UnknownVersion { version }),
         }
-        let group = GroupId(take_u64(rest)?);
-        let from = NodeId(take_u64(rest)?);
-        let to = NodeId(take_u64(rest)?);
-        let [kind] = take_array(rest)?;
+        let fixed = frame.first_chunk::<FIXED_BYTES>().ok_or(DecodeError::Truncated)?;
+        let mut rest = fixed.get(1..).unwrap_or_default();
+        let group = GroupId(take_u64(&mut rest)?);
+        let from = NodeId(take_u64(&mut rest)?);
+        let to = NodeId(take_u64(&mut rest)?);
+        let [kind] = take_array(&mut rest)?;
         let kind = MessageKind::from_byte(kind).ok_or(DecodeError::UnknownKind { kind })?;
-        Ok(Self { group, from, to, kind })
+        let head_length = take_u32(&mut rest)?;
+        Ok((Self { group, from, to, kind }, head_length as usize))
     }
 }
 
@@ -59,7 +63,7 @@ impl Header {
 struct AppendHead {
     session: u32,
     prev: EntryId,
-    prev_checksum: u32,
+    prev_checksum: [u8; 4],
     commit: LogIndex,
     count: u32,
 }
@@ -73,32 +77,32 @@ struct PieceHead {
 }
 
 impl Message {
-    /// The message as a frame: version, group, from, to, kind, head, body, checksum.
+    /// The message as a frame: version, group, from, to, kind, head, checksum, body.
     #[must_use]
     pub fn encode(&self) -> Frame {
-        let mut head = Vec::with_capacity(80);
-        head.push(FORMAT_VERSION);
-        head.extend_from_slice(&self.group.0.to_le_bytes());
-        head.extend_from_slice(&self.from.0.to_le_bytes());
-        head.extend_from_slice(&self.to.0.to_le_bytes());
-        head.push(self.kind() as u8);
-        head.extend_from_slice(&[0; 4]);
-        let head = self.extend_head(head);
+        let mut head = Head::after(FIXED_BYTES);
+        self.extend(&mut head);
+        let bytes = head.bytes_mut();
+        let length = u32::try_from(bytes.len().saturating_sub(FIXED_BYTES)).unwrap_or(u32::MAX);
+        if let Some(fixed) = bytes.first_chunk_mut::<FIXED_BYTES>() {
+            let mut fixed = &mut fixed[..];
+            fixed.put_u8(FORMAT_VERSION);
+            fixed.put_u64_le(self.group.0);
+            fixed.put_u64_le(self.from.0);
+            fixed.put_u64_le(self.to.0);
+            fixed.put_u8(self.kind() as u8);
+            fixed.put_u32_le(length);
+        }
         let body = match &self.body {
             Body::Append(append) => append.entries.bytes().clone(),
             Body::SnapshotChunk(piece) => piece.chunk.data.clone(),
             _ => Bytes::new(),
         };
-        let mut head = head;
-        let length = u32::try_from(head.len().saturating_sub(FIXED_BYTES)).unwrap_or(u32::MAX);
-        if let Some(space) = head.get_mut(FIXED_BYTES.saturating_sub(4)..FIXED_BYTES) {
-            space.copy_from_slice(&length.to_le_bytes());
-        }
-        let checksum = frame_checksum(&head, &body);
-        Frame { head, body, checksum }
+        head.put(&checksum(self.kind(), head.bytes(), &body));
+        Frame { head, body }
     }
 
-    fn extend_head(&self, head: Vec<u8>) -> Vec<u8> {
+    fn extend(&self, head: &mut Head) {
         let term = self.term;
         match &self.body {
             Body::PreVote(body) => extend(head, &(term, body)),
@@ -107,7 +111,8 @@ impl Message {
             Body::VoteReply(body) => extend(head, &(term, body)),
             Body::Append(body) => {
                 let count = u32::try_from(body.entries.len()).unwrap_or(u32::MAX);
-                let Append { session, prev, prev_checksum, commit, .. } = *body;
+                let Append { session, prev, commit, .. } = *body;
+                let prev_checksum = body.prev_checksum.to_le_bytes();
                 extend(head, &(term, AppendHead { session, prev, prev_checksum, commit, count }))
             }
             Body::AppendReply(body) => extend(head, &(term, body)),
@@ -130,53 +135,57 @@ impl Message {
     ///
     /// # Errors
     /// [`DecodeError`] says what is wrong with the bytes; the checksum is compared before the head
-    /// is read.
-    pub fn decode(frame: Bytes) -> Result<Self, DecodeError> {
+    /// is read. It leaves out the bytes of entries: damage of these is found by `receive`.
+    pub fn decode(mut frame: Bytes) -> Result<Self, DecodeError> {
         if frame.len() > MAX_FRAME_BYTES {
             return Err(DecodeError::TooLarge { bytes: frame.len(), max: MAX_FRAME_BYTES });
         }
-        let mut rest: &[u8] = &frame;
-        let header = Header::take(&mut rest)?;
-        let head_length = take_u32(&mut rest)? as usize;
-        let (rest, checksum) =
-            rest.split_last_chunk::<CHECKSUM_BYTES>().ok_or(DecodeError::Truncated)?;
-        let (head, body) = rest.split_at_checked(head_length).ok_or(DecodeError::Truncated)?;
+        let (Header { group, from, to, kind }, head_length) = Header::read(&frame)?;
         let head_end = FIXED_BYTES.saturating_add(head_length);
-        let whole_head = frame.get(..head_end).ok_or(DecodeError::Truncated)?;
-        if frame_checksum(whole_head, body) != *checksum {
+        let (whole_head, rest) = frame.split_at_checked(head_end).ok_or(DecodeError::Truncated)?;
+        let (sum, body) = rest.split_first_chunk().ok_or(DecodeError::Truncated)?;
+        if checksum(kind, whole_head, body) != *sum {
             return Err(DecodeError::Checksum);
         }
-        let body = frame.slice_ref(body);
-        let (term, body) = decode_body(header.kind, head, body)?;
-        let Header { group, from, to, .. } = header;
+        let head = whole_head.get(FIXED_BYTES..).ok_or(DecodeError::Truncated)?;
+        let body_at = head_end.saturating_add(CHECKSUM_BYTES);
+        let (term, body) = match kind {
+            MessageKind::Append => {
+                let (term, head) = whole::<(Term, AppendHead)>(head)?;
+                frame.advance(body_at);
+                (term, append(head, frame)?)
+            }
+            MessageKind::SnapshotChunk => {
+                let (term, head) = whole::<(Term, PieceHead)>(head)?;
+                frame.advance(body_at);
+                (term, piece(head, frame)?)
+            }
+            _ if !body.is_empty() => return Err(DecodeError::Trailing),
+            MessageKind::PreVote => plain(head, Body::PreVote)?,
+            MessageKind::PreVoteReply => plain(head, Body::PreVoteReply)?,
+            MessageKind::RequestVote => plain(head, Body::RequestVote)?,
+            MessageKind::VoteReply => plain(head, Body::VoteReply)?,
+            MessageKind::AppendReply => plain(head, Body::AppendReply)?,
+            MessageKind::Heartbeat => plain(head, Body::Heartbeat)?,
+            MessageKind::HeartbeatReply => plain(head, Body::HeartbeatReply)?,
+            MessageKind::Commit => plain(head, Body::Commit)?,
+            MessageKind::SnapshotReply => plain(head, |body| Body::SnapshotReply(Box::new(body)))?,
+            MessageKind::ReadIndex => plain(head, Body::ReadIndex)?,
+            MessageKind::ReadIndexReply => plain(head, Body::ReadIndexReply)?,
+            MessageKind::TimeoutNow => (whole::<(Term,)>(head)?.0, Body::TimeoutNow),
+        };
         Ok(Self { group, from, to, term, body })
     }
 }
 
-fn extend<T: Serialize>(head: Vec<u8>, value: &T) -> Vec<u8> {
-    postcard::to_extend(value, head).unwrap_or_default()
+/// The checksum of a frame. It leaves out the entries of an append: their hash chain covers them, and a
+/// node follows it before it adopts anything.
+fn checksum(kind: MessageKind, head: &[u8], body: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    frame_checksum(head, if kind == MessageKind::Append { &[] } else { body })
 }
 
-fn decode_body(kind: MessageKind, head: &[u8], bytes: Bytes) -> Result<(Term, Body), DecodeError> {
-    if !matches!(kind, MessageKind::Append | MessageKind::SnapshotChunk) && !bytes.is_empty() {
-        return Err(DecodeError::Trailing);
-    }
-    Ok(match kind {
-        MessageKind::PreVote => plain(head, Body::PreVote)?,
-        MessageKind::PreVoteReply => plain(head, Body::PreVoteReply)?,
-        MessageKind::RequestVote => plain(head, Body::RequestVote)?,
-        MessageKind::VoteReply => plain(head, Body::VoteReply)?,
-        MessageKind::Append => append(head, bytes)?,
-        MessageKind::AppendReply => plain(head, Body::AppendReply)?,
-        MessageKind::Heartbeat => plain(head, Body::Heartbeat)?,
-        MessageKind::HeartbeatReply => plain(head, Body::HeartbeatReply)?,
-        MessageKind::Commit => plain(head, Body::Commit)?,
-        MessageKind::SnapshotChunk => piece(head, bytes)?,
-        MessageKind::SnapshotReply => plain(head, |body| Body::SnapshotReply(Box::new(body)))?,
-        MessageKind::ReadIndex => plain(head, Body::ReadIndex)?,
-        MessageKind::ReadIndexReply => plain(head, Body::ReadIndexReply)?,
-        MessageKind::TimeoutNow => (whole::<(Term,)>(head)?.0, Body::TimeoutNow),
-    })
+fn extend<T: Serialize>(head: &mut Head, value: &T) {
+    let _ = postcard::serialize_with_flavor(value, head);
 }
 
 fn plain<'a, T: Deserialize<'a>>(
@@ -187,17 +196,16 @@ fn plain<'a, T: Deserialize<'a>>(
     Ok((term, wrap(body)))
 }
 
-fn append(head: &[u8], bytes: Bytes) -> Result<(Term, Body), DecodeError> {
-    let (term, head) = whole::<(Term, AppendHead)>(head)?;
+fn append(head: AppendHead, bytes: Bytes) -> Result<Body, DecodeError> {
     let AppendHead { session, prev, prev_checksum, commit, count } = head;
+    let prev_checksum = u32::from_le_bytes(prev_checksum);
     let entries = Entries::decode(prev.index.next(), count, bytes)?;
-    Ok((term, Body::Append(Append { session, prev, prev_checksum, commit, entries })))
+    Ok(Body::Append(Append { session, prev, prev_checksum, commit, entries }))
 }
 
-fn piece(head: &[u8], data: Bytes) -> Result<(Term, Body), DecodeError> {
-    let (term, head) = whole::<(Term, PieceHead)>(head)?;
+fn piece(head: PieceHead, data: Bytes) -> Result<Body, DecodeError> {
     let PieceHead { session, meta, offset, total } = head;
     meta.membership.validate()?;
     let chunk = SnapshotChunk { snapshot: meta.id, offset, total, data };
-    Ok((term, Body::SnapshotChunk(Box::new(SnapshotPiece { session, meta, chunk }))))
+    Ok(Body::SnapshotChunk(Box::new(SnapshotPiece { session, meta, chunk })))
 }

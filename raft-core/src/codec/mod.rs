@@ -1,35 +1,36 @@
-//! Bytes to messages and writes, and back. Nothing is allocated by an unchecked number; every
-//! checksum is compared before anything else is read.
+//! Bytes to messages and writes, and back. Nothing is allocated by an unchecked number; the checksum
+//! of the whole is compared before anything else is read.
 
+mod frame;
 mod message;
 mod write;
 
 use alloc::vec::Vec;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::entries::Entries;
 use crate::error::DecodeError;
 use crate::message::Message;
 use crate::types::LogIndex;
 
+pub use frame::Frame;
 pub use message::Header;
 
 /// Version of frames and of write records.
-pub const FORMAT_VERSION: u8 = 1;
+pub const FORMAT_VERSION: u8 = 2;
 /// Largest frame or record, in bytes.
 pub const MAX_FRAME_BYTES: usize = 64 * 1024 * 1024;
 
 const CHECKSUM_BYTES: usize = 8;
 
-/// The checksum of a frame or record that consists of a head and a body.
-fn frame_checksum(head: &[u8], body: &[u8]) -> [u8; 8] {
-    let mut both = [0u8; 16];
-    let (first, second) = both.split_at_mut(8);
-    first.copy_from_slice(&xxh3_64(head).to_le_bytes());
-    second.copy_from_slice(&xxh3_64(body).to_le_bytes());
-    xxh3_64(&both).to_le_bytes()
+/// The checksum of a frame or record: that of its head, or of what it covers besides, with the head's
+/// as the seed.
+fn frame_checksum(head: &[u8], body: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let head = xxh3_64(head);
+    let both = if body.is_empty() { head } else { xxh3_64_with_seed(body, head) };
+    both.to_le_bytes()
 }
 
 /// Takes one number off the front of `bytes`.
