@@ -151,9 +151,9 @@ impl Entries {
             return Err(EntriesError::Index);
         }
         let mut rest: &[u8] = &bytes;
-        let mut index = first;
         let mut term = 0;
-        for _ in 0..count {
+        for place in 0..count {
+            let index = first.plus(place.into());
             let (Split { header, payload, .. }, after) =
                 split(rest).map_err(|fault| fault.at(index))?;
             if header.term < term || header.term == 0 {
@@ -164,7 +164,6 @@ impl Entries {
             }
             term = header.term;
             rest = after;
-            index = index.next();
         }
         if rest.is_empty() { Ok(Self { first, count, bytes }) } else { Err(EntriesError::Length) }
     }
@@ -315,29 +314,44 @@ struct Split<'a> {
 #[inline]
 fn split(bytes: &[u8]) -> Result<(Split<'_>, &[u8]), Fault> {
     let (checksum, body) = bytes.split_first_chunk().ok_or(Fault::Length)?;
-    let (header, length) = match *body {
-        // Nearly every header has a small term and a short payload: one byte each, or two for the length.
-        [term, kind, low, ..] if (term | low) < 0x80 && kind <= EntryKind::Membership as u8 => {
-            (Header { term: term.into(), kind, length: low.into() }, 3)
-        }
-        [term, kind, low, high, ..]
-            if (term | high) < 0x80 && kind <= EntryKind::Membership as u8 && high > 0 =>
-        {
-            let length = u32::from(low & 0x7f) | u32::from(high) << 7;
-            (Header { term: term.into(), kind, length }, 4)
-        }
-        _ => split_header(body)?,
+    let (header, length) = match small_header(body) {
+        Some(found) => found,
+        None => split_header(body)?,
     };
-    let end = (header.length as usize).saturating_add(length);
+    let end = (header.length as usize).checked_add(length).ok_or(Fault::Length)?;
     let (covered, rest) = body.split_at_checked(end).ok_or(Fault::Length)?;
     let payload = covered.get(length..).ok_or(Fault::Length)?;
     let checksum = Checksum::from_le_bytes(*checksum);
     Ok((Split { checksum, header, payload, covered }, rest))
 }
 
+/// Nearly every header has a small term and a short payload: one byte each, or two for the length.
+#[inline]
+fn small_header(body: &[u8]) -> Option<(Header, usize)> {
+    match *body {
+        [term, kind, low, ..] if (term | low) < 0x80 && kind <= EntryKind::Membership as u8 => {
+            Some((Header { term: term.into(), kind, length: low.into() }, 3))
+        }
+        [term, kind, low, high, ..]
+            if (term | high) < 0x80 && kind <= EntryKind::Membership as u8 && high > 0 =>
+        {
+            let length = u32::from(low & 0x7f) | u32::from(high) << 7;
+            Some((Header { term: term.into(), kind, length }, 4))
+        }
+        _ => None,
+    }
+}
+
 /// Any header, and its length in bytes.
 #[cold]
 fn split_header(body: &[u8]) -> Result<(Header, usize), Fault> {
+    // A term of two bytes, and otherwise small.
+    if let Some((&low @ 0x80.., rest)) = body.split_first()
+        && let Some((Header { term: high @ 1.., kind, length }, bytes)) = small_header(rest)
+    {
+        let term = u64::from(low & 0x7f) | high << 7;
+        return Ok((Header { term, kind, length }, bytes.saturating_add(1)));
+    }
     let (header, rest) = match postcard::take_from_bytes::<Header>(body) {
         Ok(found) => found,
         Err(postcard::Error::DeserializeUnexpectedEnd) => return Err(Fault::Length),

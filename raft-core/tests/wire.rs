@@ -212,6 +212,24 @@ fn falling_terms_unknown_kinds_and_wrong_counts_do_not_decode() {
 }
 
 #[test]
+fn terms_and_lengths_of_any_size_are_read_as_they_were_written() {
+    let payload = vec![7; 1 << 14];
+    for term in [1, 0x7f, 0x80, 0xff, 0x100, 0x3fff, 0x4000, u64::MAX] {
+        for length in [0, 1, 0x7f, 0x80, 0xff, 0x100, 0x3fff, 0x4000] {
+            let payload = &payload[..length];
+            let bytes = raw_entries(&[(term, 1, payload), (term, 0, b"")]);
+            let entries = Entries::decode(LogIndex(5), 2, bytes.clone().into()).unwrap();
+            let read: Vec<_> = entries.iter().map(|entry| (entry.id, entry.payload)).collect();
+            assert_eq!(read, [(entry_id(term, 5), payload), (entry_id(term, 6), &[])]);
+            for cut in 1..=bytes.len().min(30) {
+                let cut = Bytes::copy_from_slice(&bytes[..bytes.len() - cut]);
+                assert!(Entries::decode(LogIndex(5), 2, cut).is_err());
+            }
+        }
+    }
+}
+
+#[test]
 fn entries_older_than_their_predecessor_or_newer_than_the_message_are_rejected() {
     let mut cluster = led_by_1(3);
     let (end, checksum) = (last(cluster.node(3)), last_checksum(cluster.node(3)));
