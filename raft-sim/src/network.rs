@@ -42,8 +42,8 @@ impl Flight {
         let (term, kind) = (message.term().0, message.kind());
         let (carried, digest) = if codec {
             let frame = message.encode();
-            let [_, _, checksum] = frame.parts();
-            let digest = checksum.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+            let [head, _] = frame.parts();
+            let digest = head.last_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
             (Carried::Frame(frame.to_bytes()), digest)
         } else {
             (Carried::Value(message), term)
