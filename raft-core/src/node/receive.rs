@@ -46,6 +46,10 @@ impl Node {
             (&mut Body::Commit(commit), Role::Follower(follower)) => {
                 follower.on_commit(&mut self.shared, from, commit);
             }
+            (&mut Body::AppendReply(reply), Role::Leader(leader)) => {
+                let transition = leader.on_append_reply(&mut self.shared, from, reply)?;
+                self.perform(transition);
+            }
             _ => {
                 let transition = self.dispatch(message)?;
                 self.perform(transition);
@@ -126,6 +130,7 @@ impl Node {
 
     /// A log that contradicts this one is reported to its owner; the election timer runs on, and the
     /// other voters are then asked which of the two is right.
+    #[cold]
     fn report_divergence(&mut self, message: &Message, error: RejectedMessage) -> RejectedMessage {
         let session = match &message.body {
             Body::Append(append) => append.session,
@@ -163,6 +168,7 @@ impl Node {
         true
     }
 
+    #[inline(never)]
     fn dispatch(&mut self, message: &Message) -> Result<Transition, RejectedMessage> {
         let Message { from, term, .. } = *message;
         if let Body::PreVote(request) = message.body {
@@ -193,9 +199,6 @@ impl Node {
             }
             (&Body::Heartbeat(beat), Role::Follower(follower)) => {
                 follower.on_heartbeat(shared, from, beat);
-            }
-            (&Body::AppendReply(reply), Role::Leader(leader)) => {
-                return leader.on_append_reply(shared, from, reply);
             }
             (&Body::HeartbeatReply(reply), Role::Leader(leader)) => {
                 leader.on_heartbeat_reply(shared, from, reply)?;

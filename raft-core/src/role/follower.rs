@@ -55,6 +55,7 @@ pub(crate) enum Checked {
 ///
 /// # Errors
 /// Whatever can not come from an honest leader with an undamaged log.
+#[inline(never)]
 pub(crate) fn check(
     shared: &Shared,
     term: Term,
@@ -97,6 +98,7 @@ pub(crate) fn check(
 ///
 /// # Errors
 /// Whatever can not come from an honest leader with an undamaged log.
+#[inline(never)]
 pub(crate) fn check_piece(
     shared: &Shared,
     term: Term,

@@ -185,6 +185,7 @@ impl Leader {
         self.peers.iter_mut().enumerate().find(|(_, peer)| peer.id == from)
     }
 
+    #[inline(never)]
     pub(crate) fn on_append_reply(
         &mut self,
         shared: &mut Shared,
@@ -319,7 +320,10 @@ impl Leader {
         let joint = shared.memberships.current().is_joint() && !put_back!(JointCountsOneQuorum);
         let incoming = of(|votes| votes.incoming);
         let outgoing = if joint { of(|votes| votes.outgoing) } else { None };
-        [incoming, outgoing].into_iter().flatten().min().unwrap_or_default()
+        match (incoming, outgoing) {
+            (Some(incoming), Some(outgoing)) => incoming.min(outgoing),
+            (one, other) => one.or(other).unwrap_or_default(),
+        }
     }
 
     pub(crate) fn has_message(&self, shared: &Shared) -> bool {
