@@ -38,12 +38,13 @@ pub(crate) struct Made {
     pub(crate) snapshot: Option<Box<SnapshotMeta>>,
 }
 
-/// What the next write says of snapshots and of the log's beginning: rare.
+/// What the next write says of snapshots, and of the log's beginning and a new end: rare.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rare {
     /// The transfer that the chunk belongs to, and the chunk.
     pub(crate) snapshot_chunk: Option<(u64, Box<SnapshotChunk>)>,
     pub(crate) snapshot: Option<Box<SnapshotMeta>>,
+    pub(crate) truncate_from: Option<LogIndex>,
     pub(crate) reset_log_to: Option<LogIndex>,
     pub(crate) discard_through: Option<LogIndex>,
     pub(crate) release_snapshots_below: Option<SnapshotId>,
@@ -56,11 +57,9 @@ pub(crate) struct Rare {
 /// 3. `stable <= handed <= last`.
 #[derive(Clone, Debug)]
 pub(crate) struct Durability {
-    identity: Identity,
     durable: HardState,
     stable: LogIndex,
     handed: LogIndex,
-    truncate_from: Option<LogIndex>,
     rare: Option<Box<Rare>>,
     tickets: Few<Ticket>,
     /// What became durable of snapshots and was not yet looked at.
@@ -71,20 +70,16 @@ pub(crate) struct Durability {
 }
 
 impl Durability {
-    pub(crate) fn new(
-        identity: Identity,
-        durable: HardState,
-        last: LogIndex,
-        rare: Option<Rare>,
-    ) -> Self {
+    pub(crate) fn new(durable: HardState, last: LogIndex, mut rare: Option<Rare>) -> Self {
+        // The first write of a further life names the end of the log it found: a disk that has lost
+        // what earlier lives wrote is recognised.
+        if durable.incarnation.0 > 0 {
+            rare.get_or_insert_default().truncate_from = Some(last.next());
+        }
         Self {
-            identity,
             durable,
             stable: last,
             handed: last,
-            // The first write of a further life names the end of the log it found: a disk that has
-            // lost what earlier lives wrote is recognised.
-            truncate_from: (durable.incarnation.0 > 0).then(|| last.next()),
             rare: rare.map(Into::into),
             tickets: Few::new(),
             made: Few::new(),
@@ -134,10 +129,7 @@ impl Durability {
 
     /// Whether the state in memory differs from what was handed out.
     pub(crate) fn is_dirty(&self, current: HardState, last: LogIndex) -> bool {
-        self.handed < last
-            || self.handed_state() != current
-            || self.truncate_from.is_some()
-            || self.rare.is_some()
+        self.handed < last || self.handed_state() != current || self.rare.is_some()
     }
 
     /// What the next write will say of snapshots and of the log's beginning.
@@ -163,7 +155,6 @@ impl Durability {
     /// A received snapshot takes the place of the log: earlier writes vouch for what was `committed`
     /// before, which it contains, and for nothing else.
     pub(crate) fn reset(&mut self, meta: &SnapshotMeta, committed: LogIndex) {
-        self.truncate_from = None;
         self.handed = meta.id.index;
         self.undurable_bytes = 0;
         if !put_back!(ResetKeepsTickets) {
@@ -172,6 +163,7 @@ impl Durability {
         }
         let rare = self.rare();
         rare.snapshot = Some(Box::new(meta.clone()));
+        rare.truncate_from = None;
         rare.reset_log_to = Some(meta.id.index);
         rare.discard_through = None;
     }
@@ -179,7 +171,8 @@ impl Durability {
     /// The log lost `from` and everything after: no earlier write vouches for what takes its place.
     pub(crate) fn truncated(&mut self, from: LogIndex) {
         if from <= self.handed {
-            self.truncate_from = Some(self.truncate_from.map_or(from, |earlier| earlier.min(from)));
+            let truncate = &mut self.rare().truncate_from;
+            *truncate = Some(truncate.map_or(from, |earlier| earlier.min(from)));
         }
         let kept = from.prev();
         self.handed = self.handed.min(kept);
@@ -196,6 +189,7 @@ impl Durability {
     #[inline]
     pub(crate) fn next_write(
         &mut self,
+        identity: Identity,
         current: HardState,
         log: &mut Log,
         max_bytes: usize,
@@ -203,7 +197,7 @@ impl Durability {
     ) -> Write {
         self.sequence = self.sequence.saturating_add(1);
         let id = WriteId { incarnation: current.incarnation, sequence: self.sequence };
-        let mut write = Write::empty(self.identity, id);
+        let mut write = Write::empty(identity, id);
         if self.handed_state() != current {
             write.hard_state = Some(current);
         }
@@ -211,7 +205,6 @@ impl Durability {
             None => None,
             Some(rare) => Some(take_rare(&mut write, *rare)),
         };
-        write.truncate_from = self.truncate_from.take();
         if self.handed < log.last_index() {
             write.entries = log.slice(self.handed.next(), log.last_index(), max_bytes);
             self.handed = write.entries.last().max(self.handed);
@@ -279,6 +272,7 @@ fn take_rare(write: &mut Write, rare: Rare) -> Box<Made> {
     let made = Made { chunk: transfer.zip(end), snapshot: rare.snapshot.clone() };
     write.snapshot_chunk = chunk;
     write.snapshot = rare.snapshot;
+    write.truncate_from = rare.truncate_from;
     write.reset_log_to = rare.reset_log_to;
     write.discard_through = rare.discard_through;
     write.release_snapshots_below = rare.release_snapshots_below;

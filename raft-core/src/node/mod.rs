@@ -98,7 +98,7 @@ impl Node {
             identity,
             hard_state,
             log,
-            durability: Durability::new(identity, durable, last, first),
+            durability: Durability::new(durable, last, first),
             mail: Mail::default(),
             memberships,
             commit,

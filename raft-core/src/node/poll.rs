@@ -168,7 +168,8 @@ impl Node {
 #[inline(never)]
 fn next_write(shared: &mut Shared) -> Option<Output> {
     let (state, max_bytes) = (shared.hard_state, shared.config.max_write_bytes);
-    let write = shared.durability.next_write(state, &mut shared.log, max_bytes, shared.now);
+    let (identity, log) = (shared.identity, &mut shared.log);
+    let write = shared.durability.next_write(identity, state, log, max_bytes, shared.now);
     if shared.snapshots.is_receiving() {
         shared.queue_chunk();
     }
