@@ -25,13 +25,20 @@ pub(crate) struct Snapshots {
     newest: Box<SnapshotMeta>,
     /// The newest one that was taken here or received, durable or not.
     latest: LogIndex,
+    /// Older ones than the newest may still be stored.
+    release_due: bool,
+    /// Nothing before the first one is taken, received or sent.
+    moves: Option<Box<Moves>>,
+}
+
+/// What becomes of snapshots.
+#[derive(Clone, Debug, Default)]
+struct Moves {
     /// Received and whole: the state machine is to be replaced by it.
     restore: Option<Box<SnapshotMeta>>,
     /// Until this much is applied, the caller may still read a snapshot it was told to restore.
     restoring: LogIndex,
     incoming: Option<Box<Incoming>>,
-    /// Older ones than the newest may still be stored.
-    release_due: bool,
     taken: u64,
     transfers: u64,
     requests: u64,
@@ -42,17 +49,15 @@ impl Snapshots {
     pub(crate) fn new(newest: SnapshotMeta, applied: LogIndex) -> Self {
         let index = newest.id.index;
         let restore = (index > applied).then(|| Box::new(newest.clone()));
-        Self {
-            newest: newest.into(),
-            latest: index,
-            restore,
-            restoring: index,
-            incoming: None,
-            release_due: index > LogIndex(0),
-            taken: 0,
-            transfers: 0,
-            requests: 0,
-        }
+        let moves = restore.map(|restore| {
+            Box::new(Moves { restore: Some(restore), restoring: index, ..Moves::default() })
+        });
+        let release_due = index > LogIndex(0);
+        Self { newest: newest.into(), latest: index, release_due, moves }
+    }
+
+    fn moves(&mut self) -> &mut Moves {
+        self.moves.get_or_insert_default()
     }
 
     /// The newest one that survives a crash; the founding of the group at first.
@@ -67,21 +72,24 @@ impl Snapshots {
 
     /// The name of the next snapshot taken here.
     pub(crate) fn name(&mut self, at: EntryId, maker: NodeId, life: Incarnation) -> SnapshotId {
-        self.taken = self.taken.saturating_add(1);
         self.latest = at.index;
+        let taken = &mut self.moves().taken;
+        *taken = taken.saturating_add(1);
         let EntryId { term, index } = at;
-        SnapshotId { index, term, maker, incarnation: life, counter: self.taken }
+        SnapshotId { index, term, maker, incarnation: life, counter: *taken }
     }
 
     /// A name for a request of a chunk.
-    pub(crate) const fn next_request(&mut self, incarnation: Incarnation) -> ChunkId {
-        self.requests = self.requests.saturating_add(1);
-        ChunkId { incarnation, sequence: self.requests }
+    pub(crate) fn next_request(&mut self, incarnation: Incarnation) -> ChunkId {
+        let requests = &mut self.moves().requests;
+        *requests = requests.saturating_add(1);
+        ChunkId { incarnation, sequence: *requests }
     }
 
     /// Whether such a request was ever made, in this life or an earlier one.
     pub(crate) fn was_requested(&self, id: ChunkId, incarnation: Incarnation) -> bool {
-        let now = id.incarnation == incarnation && (1..=self.requests).contains(&id.sequence);
+        let requests = self.moves.as_ref().map_or(0, |moves| moves.requests);
+        let now = id.incarnation == incarnation && (1..=requests).contains(&id.sequence);
         id.incarnation < incarnation || now
     }
 
@@ -89,41 +97,44 @@ impl Snapshots {
     pub(crate) fn accept(&mut self, piece: &SnapshotPiece, max_queued: usize) -> Outcome {
         let same =
             |incoming: &Incoming| incoming.is_of(piece.meta.id) || put_back!(PiecesOfTwoSnapshots);
-        if !self.incoming.as_deref().is_some_and(same) {
+        if !self.incoming().is_some_and(|incoming| same(incoming)) {
             if piece.chunk.offset > 0 && !put_back!(ResumedWithoutBeginning) {
                 return Outcome::Gap { received: 0 };
             }
-            self.transfers = self.transfers.saturating_add(1);
-            self.incoming = Some(Box::new(Incoming::new(self.transfers)));
+            let moves = self.moves();
+            moves.transfers = moves.transfers.saturating_add(1);
+            moves.incoming = Some(Box::new(Incoming::new(moves.transfers)));
         }
-        let outcome = self.incoming.as_mut().map(|incoming| incoming.accept(piece, max_queued));
+        let outcome = self.incoming().map(|incoming| incoming.accept(piece, max_queued));
         if outcome == Some(Outcome::Damaged) {
-            self.incoming = None;
+            self.stop_receiving();
         }
         outcome.unwrap_or(Outcome::Damaged)
     }
 
     #[inline]
-    pub(crate) const fn is_receiving(&self) -> bool {
-        self.incoming.is_some()
+    pub(crate) fn is_receiving(&self) -> bool {
+        self.moves.as_ref().is_some_and(|moves| moves.incoming.is_some())
     }
 
     /// The one that is being received.
     pub(crate) fn incoming(&mut self) -> Option<&mut Incoming> {
-        self.incoming.as_deref_mut()
+        self.moves.as_mut()?.incoming.as_deref_mut()
     }
 
     /// Stops to receive: what came so far is of no use any more.
     pub(crate) fn stop_receiving(&mut self) {
-        self.incoming = None;
+        if let Some(moves) = &mut self.moves {
+            moves.incoming = None;
+        }
     }
 
     /// The received snapshot takes the place of log and state machine.
     pub(crate) fn installed(&mut self, meta: &SnapshotMeta) {
-        self.incoming = None;
+        self.stop_receiving();
         self.latest = meta.id.index;
         if meta.id.index > LogIndex(0) {
-            self.restore = Some(Box::new(meta.clone()));
+            self.moves().restore = Some(Box::new(meta.clone()));
         }
     }
 
@@ -135,13 +146,14 @@ impl Snapshots {
 
     /// Whether the state machine waits for a snapshot; how far it will then be.
     pub(crate) fn awaits(&self) -> Option<LogIndex> {
-        self.restore.as_ref().map(|meta| meta.id.index)
+        self.moves.as_ref()?.restore.as_ref().map(|meta| meta.id.index)
     }
 
     /// Hands out the snapshot that the state machine is to be replaced by.
     pub(crate) fn take_restore(&mut self) -> Option<Box<SnapshotMeta>> {
-        let meta = self.restore.take()?;
-        self.restoring = meta.id.index;
+        let moves = self.moves.as_mut()?;
+        let meta = moves.restore.take()?;
+        moves.restoring = meta.id.index;
         Some(meta)
     }
 
@@ -152,7 +164,8 @@ impl Snapshots {
     /// What may be deleted of older snapshots: nothing while one is restored, or shipped.
     pub(crate) fn release(&mut self, applied: LogIndex, shipped: bool) -> Option<SnapshotId> {
         let shipped = shipped && !put_back!(ReleasedWhileShipped);
-        let free = self.restore.is_none() && applied >= self.restoring && !shipped;
+        let at_rest = |moves: &Moves| moves.restore.is_none() && applied >= moves.restoring;
+        let free = self.moves.as_deref().is_none_or(at_rest) && !shipped;
         let due = self.release_due && free;
         due.then(|| {
             self.release_due = false;
@@ -160,7 +173,9 @@ impl Snapshots {
             let newest = self.newest.id;
             let of_newer =
                 |incoming: &Incoming| incoming.progress().is_none_or(|(id, _)| id > newest);
-            self.incoming = self.incoming.take().filter(|incoming| of_newer(incoming));
+            if let Some(moves) = &mut self.moves {
+                moves.incoming.take_if(|incoming| !of_newer(incoming));
+            }
             newest
         })
     }
