@@ -7,6 +7,7 @@
 mod marks;
 mod piece;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
@@ -64,8 +65,8 @@ pub(crate) struct Log {
     group: GroupId,
     base: Point,
     start: Point,
-    /// One more entry whose checksum is known, read back from storage; or the base.
-    recalled: Point,
+    /// One more entry whose checksum is known, read back from storage.
+    recalled: Option<Box<Point>>,
     last: Point,
     sealed: VecDeque<Block>,
     /// Memory that `sealed` holds, in bytes.
@@ -88,7 +89,7 @@ impl Log {
             group,
             base,
             start: base,
-            recalled: base,
+            recalled: None,
             last: base,
             sealed: VecDeque::new(),
             sealed_held: 0,
@@ -318,8 +319,9 @@ impl Log {
         if self.start.id.index >= from {
             self.start = last;
         }
-        if self.recalled.id.index >= from {
-            self.recalled = last;
+        if let Some(recalled) = self.recalled.as_deref_mut().filter(|point| point.id.index >= from)
+        {
+            *recalled = last;
         }
     }
 
@@ -330,8 +332,8 @@ impl Log {
     }
 
     /// Keeps in mind an entry that was read back from storage.
-    pub(crate) const fn recall(&mut self, point: Point) {
-        self.recalled = point;
+    pub(crate) fn recall(&mut self, point: Point) {
+        self.recalled = Some(point.into());
     }
 
     /// Checks what storage gave back: its terms, its chain, and its ends as far as they are known.
@@ -369,9 +371,7 @@ impl Log {
         if self.start.id.index < index {
             self.start = base;
         }
-        if self.recalled.id.index < index {
-            self.recalled = base;
-        }
+        self.recalled.take_if(|point| point.id.index < index);
         while self.sealed.front().is_some_and(|block| block.last <= index) {
             self.pop_block();
         }
@@ -437,9 +437,10 @@ impl Log {
     }
 
     fn find(&self, index: LogIndex) -> Option<Point> {
-        for known in [self.start, self.recalled, self.base] {
+        let recalled = self.recalled.as_deref().unwrap_or(&self.base);
+        for known in [&self.start, recalled, &self.base] {
             if index == known.id.index {
-                return Some(known);
+                return Some(*known);
             }
         }
         self.entry(index).map(|entry| Point { id: entry.id, checksum: entry.checksum })
