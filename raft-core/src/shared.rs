@@ -1,5 +1,6 @@
 //! What a node has in every role: log, durable image, commit index, membership, mail.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use crate::config::{Config, MAX_PRIORITY};
@@ -51,7 +52,7 @@ pub(crate) struct Shared {
     pub(crate) proposals: Proposals,
     pub(crate) snapshots: Snapshots,
     /// An entry of this log that a leader has contradicted.
-    pub(crate) doubt: Option<Point>,
+    pub(crate) doubt: Option<Box<Point>>,
     pub(crate) log_reads: LogReads,
 }
 

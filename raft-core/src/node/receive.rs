@@ -1,5 +1,7 @@
 //! Messages: what is rejected, the term rule (Raft 5.1), and who handles the rest.
 
+use alloc::boxed::Box;
+
 use super::Node;
 use crate::election;
 use crate::error::RejectedMessage;
@@ -138,7 +140,7 @@ impl Node {
             _ => return error,
         };
         if let Some((at, outcome)) = follower::divergence(&error, &self.shared.log) {
-            self.shared.doubt = self.shared.doubt.or(at);
+            self.shared.doubt = self.shared.doubt.take().or(at.map(Box::new));
             follower::reply(&mut self.shared, message.from, session, outcome);
         }
         error

@@ -73,7 +73,7 @@ impl Candidate {
         from: NodeId,
         reply: PreVoteReply,
     ) -> Transition {
-        if let Some(doubt) = shared.doubt.filter(|_| reply.differs)
+        if let Some(doubt) = shared.doubt.as_deref().filter(|_| reply.differs)
             && !self.differ.contains(&from)
         {
             self.differ.push(from);
@@ -134,7 +134,7 @@ impl Candidate {
         }
         let last = shared.log.last().id;
         let body = if self.pre_vote {
-            let doubt = shared.doubt.map(|doubt| (doubt.id, doubt.checksum));
+            let doubt = shared.doubt.as_deref().map(|doubt| (doubt.id, doubt.checksum));
             Body::PreVote(PreVote { last, doubt })
         } else {
             Body::RequestVote(RequestVote { last, transfer: self.transfer })

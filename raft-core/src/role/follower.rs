@@ -293,7 +293,7 @@ impl Follower {
                     shared.truncate(end.id.index.next());
                 }
                 self.verified = self.verified.max(end.id.index);
-                shared.doubt = shared.doubt.filter(|doubt| doubt.id.index > end.id.index);
+                shared.doubt.take_if(|doubt| doubt.id.index <= end.id.index);
                 self.reply_due |= end.id.index <= shared.durability.stable();
                 self.adopt_commit(shared, append.commit);
             }
