@@ -157,12 +157,19 @@ impl Node {
             (None, None) => Some(Tick(0)),
             (None, Some(_)) => {
                 let Self { role, shared, .. } = self;
-                let answers = [shared.reads.deadline(), shared.log_reads.deadline()];
-                let timers = answers.into_iter().chain([role.deadline()]);
-                timers.flatten().min()
+                let timer = role.deadline();
+                let idle = shared.reads.is_empty() && shared.log_reads.is_empty();
+                if idle { timer } else { with_reads(timer, shared) }
             }
         }
     }
+}
+
+/// The first of a timer and the timeouts of reads.
+#[cold]
+fn with_reads(timer: Option<Tick>, shared: &Shared) -> Option<Tick> {
+    let answers = [shared.reads.deadline(), shared.log_reads.deadline()];
+    answers.into_iter().chain([timer]).flatten().min()
 }
 
 #[inline(never)]
