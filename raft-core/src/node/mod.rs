@@ -5,6 +5,7 @@ mod poll;
 mod receive;
 mod transition;
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use poll::Sources;
@@ -46,7 +47,7 @@ const NOT_BEFORE_FIRST_TICK: Tick = Tick(u64::MAX);
 pub struct Node {
     shared: Shared,
     role: Role,
-    halted: Option<HaltReason>,
+    halted: Option<Box<HaltReason>>,
     halt_reported: bool,
     /// Where outputs may come from: the others had none, and nothing was put in since that changes that.
     sources: Sources,
@@ -535,19 +536,19 @@ impl Node {
     fn halt(&mut self, reason: HaltReason) {
         if self.halted.is_none() {
             self.sources = Sources::ALL;
-            self.halted = Some(reason);
+            self.halted = Some(reason.into());
         }
     }
 
     #[inline]
     fn refuse_if_halted(&self) -> Result<(), Refused> {
-        let Some(reason) = &self.halted else { return Ok(()) };
+        let Some(reason) = self.halted.as_deref() else { return Ok(()) };
         Err(Refused::Halted { reason: *reason })
     }
 
     #[inline]
     fn misuse_if_halted(&self) -> Result<(), Misuse> {
-        let Some(reason) = &self.halted else { return Ok(()) };
+        let Some(reason) = self.halted.as_deref() else { return Ok(()) };
         Err(Misuse::Halted { reason: *reason })
     }
 }

@@ -54,7 +54,7 @@ impl Node {
         if let Some(reason) = &self.halted {
             self.sources = Sources::NONE;
             let first = !core::mem::replace(&mut self.halt_reported, true);
-            return first.then(|| Output::Halted(*reason));
+            return first.then(|| Output::Halted(**reason));
         }
         let shared = &mut self.shared;
         if self.sources.has(Sources::ROLE) {

@@ -62,7 +62,7 @@ impl Node {
 
     /// Rejects what no honest peer sends, whatever the state here.
     fn admit(&self, message: &Message) -> Result<(), RejectedMessage> {
-        if let Some(reason) = &self.halted {
+        if let Some(reason) = self.halted.as_deref() {
             return Err(RejectedMessage::Halted { reason: *reason });
         }
         let Message { group, from, to, term, .. } = *message;
