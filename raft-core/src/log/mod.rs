@@ -6,27 +6,18 @@
 
 mod marks;
 mod piece;
+mod window;
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::entries::{
     Checksum, Entries, EntriesError, EntryKind, EntryRef, MAX_HEADER_BYTES, encode_entry,
 };
 use crate::types::{EntryId, GroupId, LogIndex, Term};
 use marks::Marks;
-use piece::{Block, Tail};
-
-/// Size of a new tail, in bytes; it doubles as it fills.
-const TAIL_BYTES_MIN: usize = 512;
-/// Size of a full tail, and so of a block, in bytes; larger only for one large entry.
-const TAIL_BYTES_MAX: usize = 64 * 1024;
-/// Copies of so much of the tail, in bytes, share a buffer; a larger one is by itself.
-const SMALL_COPY_BYTES: usize = 512;
-/// Size of the buffer that small copies share.
-const COPIES_BYTES: usize = 4096;
+use window::{TAIL_BYTES_MAX, Window};
 
 /// An entry without its payload: name and checksum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -54,12 +45,11 @@ pub(crate) struct Fetched {
 
 /// The log.
 ///
-/// 1. `sealed` and `tail` hold consecutive entries up to `last`; those after `start` are in the
-///    *window*. A block that reaches over `start` stays whole until it goes.
+/// 1. The `window` holds consecutive entries up to `last`; those after `start` are looked up there. A
+///    block that reaches over `start` stays whole until it goes.
 /// 2. `base <= start <= last`. What lies between `base` and `start` is in storage only.
 /// 3. Terms never fall; `terms` has one item where each begins that entries after `base` have.
 /// 4. Each entry's checksum follows from its predecessor's.
-/// 5. `recent` equals what `tail` and `sealed` hold.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
     group: GroupId,
@@ -68,16 +58,7 @@ pub(crate) struct Log {
     /// One more entry whose checksum is known, read back from storage.
     recalled: Option<Box<Point>>,
     last: Point,
-    sealed: VecDeque<Block>,
-    /// Memory that `sealed` holds, in bytes.
-    sealed_held: usize,
-    tail: Tail,
-    /// What was last cut out of the tail, or received: the outputs of a round want the same.
-    recent: Entries,
-    /// Where the entry after `recent` begins in the tail, for the next output nearly always does.
-    after_recent: usize,
-    /// Small copies are cut off from here.
-    copies: BytesMut,
+    window: Option<Box<Window>>,
     terms: Vec<(LogIndex, Term)>,
     marks: Marks,
 }
@@ -91,12 +72,7 @@ impl Log {
             start: base,
             recalled: None,
             last: base,
-            sealed: VecDeque::new(),
-            sealed_held: 0,
-            tail: Tail::new(base.id.index.next()),
-            recent: Entries::from_parts(base.id.index.next(), 0, Bytes::new()),
-            after_recent: 0,
-            copies: BytesMut::new(),
+            window: None,
             terms: Vec::new(),
             marks: Marks::default(),
         }
@@ -126,8 +102,9 @@ impl Log {
     }
 
     /// Bytes of capacity that this log holds.
-    pub(crate) const fn capacity(&self) -> usize {
-        self.sealed_held.saturating_add(self.tail.held)
+    #[inline]
+    pub(crate) fn capacity(&self) -> usize {
+        self.window.as_ref().map_or(0, |window| window.capacity())
     }
 
     /// Appends one entry; its index is one more than the last. Gives its name and its size in bytes.
@@ -138,14 +115,17 @@ impl Log {
         payload: &[u8],
     ) -> (EntryId, usize) {
         let id = EntryId { term, index: self.last.id.index.next() };
-        self.make_room(payload.len().saturating_add(MAX_HEADER_BYTES));
-        let before = self.tail.bytes.len();
-        self.tail.note(id.index, id.index, before);
-        let out = &mut self.tail.bytes;
+        let bytes = payload.len().saturating_add(MAX_HEADER_BYTES);
+        let window = Window::with_room(&mut self.window, &mut self.marks, id.index, bytes);
+        let tail = &mut window.tail;
+        let before = tail.bytes.len();
+        tail.note(id.index, id.index, before);
+        let out = &mut tail.bytes;
         let checksum = encode_entry(out, self.group, id, kind, payload, self.last.checksum);
+        let bytes = tail.bytes.len().saturating_sub(before);
         self.note_term(id);
         self.last = Point { id, checksum };
-        (id, self.tail.bytes.len().saturating_sub(before))
+        (id, bytes)
     }
 
     /// Appends a run that begins after the last entry, was verified, and ends in `end`.
@@ -170,20 +150,15 @@ impl Log {
 
     /// The log ends with these entries, and the next outputs want just them.
     pub(crate) fn share(&mut self, entries: Entries) {
-        self.after_recent = self.tail.bytes.len();
-        self.recent = entries;
-    }
-
-    /// No output is about to want the same entries again.
-    fn forget_recent(&mut self) {
-        self.recent = Entries::from_parts(self.tail.first, 0, Bytes::new());
-        self.after_recent = 0;
+        if let Some(window) = &mut self.window {
+            window.share(entries);
+        }
     }
 
     #[inline]
     fn put(&mut self, entries: &Entries) {
-        self.make_room(entries.bytes().len());
-        self.tail.extend(entries);
+        let (first, bytes) = (entries.first(), entries.bytes().len());
+        Window::with_room(&mut self.window, &mut self.marks, first, bytes).tail.extend(entries);
     }
 
     fn note_terms(&mut self, entries: &Entries, end: Term) {
@@ -205,50 +180,9 @@ impl Log {
         }
     }
 
-    #[inline]
-    fn make_room(&mut self, bytes: usize) {
-        let wanted = self.tail.bytes.len().saturating_add(bytes);
-        if wanted > self.tail.held {
-            self.grow(bytes);
-        }
-    }
-
-    #[cold]
-    fn grow(&mut self, bytes: usize) {
-        let mut usual = self.tail.held.saturating_mul(2);
-        if self.tail.bytes.len().saturating_add(bytes) > TAIL_BYTES_MAX {
-            usual = TAIL_BYTES_MAX;
-            self.seal();
-        }
-        let length = self.tail.bytes.len();
-        let usual = usual.clamp(TAIL_BYTES_MIN, TAIL_BYTES_MAX);
-        self.tail.held = usual.max(length.saturating_add(bytes));
-        self.tail.bytes.reserve_exact(self.tail.held.saturating_sub(length));
-    }
-
-    /// Makes a block of the tail.
-    fn seal(&mut self) {
-        let next = self.tail.last.next();
-        let tail = core::mem::replace(&mut self.tail, Tail::new(next));
-        self.after_recent = 0;
-        if tail.bytes.is_empty() {
-            return;
-        }
-        let block = tail.seal();
-        if let Some(end) = block.entry(block.last) {
-            let end = Point { id: end.id, checksum: end.checksum };
-            self.marks.sealed(end, block.bytes.len());
-        }
-        self.sealed_held = self.sealed_held.saturating_add(block.held);
-        self.sealed.push_back(block);
-    }
-
     /// Gives back memory that holds nothing.
     pub(crate) fn trim(&mut self, max_retained_bytes: usize) {
-        self.seal();
-        self.forget_recent();
-        self.copies = BytesMut::new();
-        self.sealed.shrink_to_fit();
+        self.window.take_if(|window| window.trim(&mut self.marks));
         self.terms.shrink_to_fit();
         self.marks.trim(max_retained_bytes);
     }
@@ -256,8 +190,8 @@ impl Log {
     /// Everything up to here was handed out for `Apply`, nearly always the last use of `recent`.
     #[inline]
     pub(crate) fn delivered(&mut self, last: LogIndex) {
-        if self.recent.last() <= last && !self.recent.is_empty() {
-            self.recent = Entries::from_parts(self.recent.last().next(), 0, Bytes::new());
+        if let Some(window) = &mut self.window {
+            window.delivered(last);
         }
     }
 
@@ -271,22 +205,26 @@ impl Log {
 
     #[cold]
     fn evict_some(&mut self, max_bytes: usize, durable: LogIndex) {
-        while self.capacity() > max_bytes {
-            let front = self.sealed.front().map(|block| block.last);
-            match front {
+        while self.capacity() > max_bytes
+            && let Some(window) = &mut self.window
+        {
+            match window.end_of_front() {
                 Some(last) if last <= durable => {
                     self.start = self.find(last).unwrap_or(self.start);
                     self.pop_block();
                 }
-                None if self.last.id.index <= durable && self.tail.held > 0 => self.seal(),
+                None if self.last.id.index <= durable && window.tail.held > 0 => {
+                    window.seal(&mut self.marks);
+                }
                 _ => return,
             }
         }
     }
 
     fn pop_block(&mut self) {
-        let gone = self.sealed.pop_front().map_or(0, |block| block.held);
-        self.sealed_held = self.sealed_held.saturating_sub(gone);
+        if let Some(window) = &mut self.window {
+            window.pop_front();
+        }
     }
 
     /// Deletes this entry and everything after. The one before is in memory, or was read back.
@@ -298,19 +236,9 @@ impl Log {
             debug_assert!(false, "entry {} is not known", from.prev());
             return;
         };
-        if from > self.tail.first {
-            self.tail.cut(from);
-        } else {
-            self.tail = Tail::new(from);
-            while self.sealed.back().is_some_and(|block| block.first >= from) {
-                let gone = self.sealed.pop_back().map_or(0, |block| block.held);
-                self.sealed_held = self.sealed_held.saturating_sub(gone);
-            }
-            if let Some(block) = self.sealed.back_mut().filter(|block| block.last >= from) {
-                block.cut(from);
-            }
+        if let Some(window) = &mut self.window {
+            window.truncate(from);
         }
-        self.forget_recent();
         while self.terms.last().is_some_and(|&(first, _)| first >= from) {
             self.terms.pop();
         }
@@ -372,7 +300,12 @@ impl Log {
             self.start = base;
         }
         self.recalled.take_if(|point| point.id.index < index);
-        while self.sealed.front().is_some_and(|block| block.last <= index) {
+        while self
+            .window
+            .as_ref()
+            .and_then(|window| window.end_of_front())
+            .is_some_and(|end| end <= index)
+        {
             self.pop_block();
         }
     }
@@ -451,15 +384,7 @@ impl Log {
         if index > self.last.id.index || index <= self.start.id.index {
             return None;
         }
-        if index >= self.tail.first {
-            return self.tail.entry(index);
-        }
-        self.block_with(index)?.entry(index)
-    }
-
-    fn block_with(&self, index: LogIndex) -> Option<&Block> {
-        let after = self.sealed.partition_point(|block| block.first <= index);
-        self.sealed.get(after.checked_sub(1)?)
+        self.window.as_ref()?.entry(index)
     }
 
     /// The entries from `from` to at most `to`, about `max_bytes` of them but at least one; none if
@@ -468,8 +393,9 @@ impl Log {
     /// Never more than one block holds, so it may stop early: ask again for the rest.
     #[inline]
     pub(crate) fn slice(&mut self, from: LogIndex, to: LogIndex, max_bytes: usize) -> Entries {
-        let recent = &self.recent;
-        if recent.first() == from && recent.last() == to && recent.bytes().len() <= max_bytes {
+        if let Some(window) = &self.window
+            && let Some(recent) = window.recent(from, to, max_bytes)
+        {
             return recent.clone();
         }
         self.cut_out(from, to, max_bytes)
@@ -480,26 +406,8 @@ impl Log {
         if from > to || from <= self.start.id.index {
             return Entries::from_parts(from, 0, Bytes::new());
         }
-        if from < self.tail.first {
-            let block = self.block_with(from);
-            return block.map(|block| block.slice(from, to, max_bytes)).unwrap_or_default();
-        }
-        let known = from == self.recent.last().next();
-        let start = if known { self.after_recent } else { self.tail.offset(from) };
-        let (count, end) = self.tail.measure((from, start), to, max_bytes);
-        let part = self.tail.bytes.get(start..end).unwrap_or_default();
-        let bytes = if part.len() > SMALL_COPY_BYTES {
-            Bytes::copy_from_slice(part)
-        } else {
-            if self.copies.capacity() < part.len() {
-                self.copies.reserve(COPIES_BYTES);
-            }
-            self.copies.extend_from_slice(part);
-            self.copies.split().freeze()
-        };
-        self.recent = Entries::from_parts(from, count, bytes);
-        self.after_recent = end;
-        self.recent.clone()
+        let window = self.window.as_mut();
+        window.map(|window| window.cut_out(from, to, max_bytes)).unwrap_or_default()
     }
 
     /// Checks that a run can follow the entry `before` and that its chain holds; gives its end.
