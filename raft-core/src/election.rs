@@ -19,10 +19,10 @@ pub(crate) fn on_pre_vote(
         here.is_some_and(|here| here != Point { id, checksum })
     });
     if leader_is_alive && !differs {
-        return count(&mut shared.counters.leader_alive);
+        return count(&mut shared.counters().leader_alive);
     }
     if !shared.may_vote() && !differs {
-        return count(&mut shared.counters.just_started);
+        return count(&mut shared.counters().just_started);
     }
     let granted = !differs && asked >= shared.term() && shared.is_up_to_date(request.last);
     let body = Body::PreVoteReply(PreVoteReply { asked, granted, differs });
@@ -34,7 +34,7 @@ pub(crate) fn on_pre_vote(
 /// Answers a vote request of the current term; says whether the vote is given.
 pub(crate) fn on_request_vote(shared: &mut Shared, from: NodeId, request: RequestVote) -> bool {
     if !shared.may_vote() {
-        count(&mut shared.counters.just_started);
+        count(&mut shared.counters().just_started);
         return false;
     }
     let vote = shared.hard_state.vote;
@@ -56,7 +56,7 @@ pub(crate) fn on_request_vote(shared: &mut Shared, from: NodeId, request: Reques
 
 /// Tells a candidate or a leader of an earlier term that its time is over.
 pub(crate) fn answer_old_term(shared: &mut Shared, message: &Message) {
-    count(&mut shared.counters.old_term);
+    count(&mut shared.counters().old_term);
     let body = match &message.body {
         Body::RequestVote(_) => Body::VoteReply(VoteReply { granted: false }),
         Body::Append(_) | Body::Heartbeat(_) | Body::SnapshotChunk(_) => {

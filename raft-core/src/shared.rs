@@ -47,7 +47,7 @@ pub(crate) struct Shared {
     pub(crate) votes_from: Tick,
     pub(crate) rng: Rng,
     pub(crate) events: Few<Event>,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Option<Box<Counters>>,
     pub(crate) reads: Reads,
     pub(crate) proposals: Proposals,
     pub(crate) snapshots: Snapshots,
@@ -63,6 +63,12 @@ impl Shared {
 
     pub(crate) const fn term(&self) -> Term {
         self.hard_state.term
+    }
+
+    /// The counters, to count one up.
+    #[cold]
+    pub(crate) fn counters(&mut self) -> &mut Counters {
+        self.counters.get_or_insert_default()
     }
 
     /// A message of the current term.
@@ -347,7 +353,7 @@ impl Shared {
     pub(crate) fn notice(&mut self, event: Event) {
         if self.events.len() >= MAX_EVENTS {
             self.events.pop_front();
-            self.counters.dropped_events = self.counters.dropped_events.saturating_add(1);
+            count(&mut self.counters().dropped_events);
         }
         self.events.push(event);
     }

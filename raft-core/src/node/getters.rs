@@ -6,7 +6,7 @@ use super::Node;
 use crate::membership::Membership;
 use crate::role::Role;
 use crate::role::leader::Leader;
-use crate::status::{Counters, RoleName, Status};
+use crate::status::{RoleName, Status};
 use crate::types::{Identity, Incarnation, LogIndex, NodeId, Term};
 
 /// Getters.
@@ -96,8 +96,8 @@ impl Node {
             Role::Leader(leader) => Some(&**leader),
             _ => None,
         };
-        let mut counters = shared.counters;
-        counters.merged_messages = shared.mail.merged();
+        let mut counters = shared.counters.as_deref().copied().unwrap_or_default();
+        counters.merged_messages = counters.merged_messages.saturating_add(shared.mail.merged());
         Status {
             identity: shared.identity,
             role: self.role(),
@@ -157,7 +157,7 @@ impl Node {
     fn without_counters(&self) -> Self {
         let mut node = self.clone();
         node.sources = super::Sources::ALL;
-        node.shared.counters = Counters::default();
+        node.shared.counters = None;
         node.shared.mail.forget_merged();
         node.shared.doubt = None;
         node

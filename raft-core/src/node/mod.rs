@@ -25,7 +25,6 @@ use crate::role::follower::Follower;
 use crate::role::leader::Leader;
 use crate::shared::{Shared, count};
 use crate::snapshot::Snapshots;
-use crate::status::Counters;
 use crate::stored::{Base, Stored};
 use crate::types::{
     ChunkId, EntryId, HardState, Incarnation, LogIndex, LogReadId, NodeId, ReadId, Tick, WriteId,
@@ -108,7 +107,7 @@ impl Node {
             now: None,
             votes_from: if fresh { Tick(0) } else { NOT_BEFORE_FIRST_TICK },
             events: Default::default(),
-            counters: Counters::default(),
+            counters: None,
             reads: Default::default(),
             proposals: Default::default(),
             snapshots: Snapshots::new(meta, applied),
@@ -128,7 +127,7 @@ impl Node {
             return;
         }
         if self.shared.now.is_some_and(|before| now < before) {
-            return count(&mut self.shared.counters.earlier_ticks);
+            return count(&mut self.shared.counters().earlier_ticks);
         }
         self.shared.now = Some(now);
         self.sources = Sources::ALL;
@@ -172,7 +171,7 @@ impl Node {
         };
         self.sources = self.sources.and(sources);
         if result.is_err() {
-            count(&mut self.shared.counters.rejected_messages);
+            count(&mut self.shared.counters().rejected_messages);
         }
         result
     }
@@ -280,7 +279,7 @@ impl Node {
 
     fn counted<T>(&mut self, result: Result<T, Refused>) -> Result<T, Refused> {
         if result.is_err() {
-            count(&mut self.shared.counters.refused);
+            count(&mut self.shared.counters().refused);
         }
         result
     }
@@ -432,7 +431,7 @@ impl Node {
                 shared.name_snapshot(index)
             }
             Outcome::Named(_) => {}
-            Outcome::Dropped => count(&mut shared.counters.dropped_answers),
+            Outcome::Dropped => count(&mut shared.counters().dropped_answers),
             Outcome::Damaged => self.halt(HaltReason::LogDamaged { first, last }),
         }
         if let Role::Leader(leader) = &mut self.role {
@@ -486,7 +485,7 @@ impl Node {
         }
         match &mut self.role {
             Role::Leader(leader) => leader.on_snapshot_chunk(shared, request, chunk),
-            _ => count(&mut shared.counters.unexpected_replies),
+            _ => count(&mut shared.counters().unexpected_replies),
         }
         Ok(())
     }

@@ -155,7 +155,7 @@ impl Node {
         match &message.body {
             Body::PreVote(_) => return true,
             Body::RequestVote(request) if higher && !request.transfer && self.leader_is_alive() => {
-                count(&mut self.shared.counters.leader_alive);
+                count(&mut self.shared.counters().leader_alive);
                 return false;
             }
             _ => {}
@@ -214,7 +214,7 @@ impl Node {
             (&Body::ReadIndexReply(reply), Role::Follower(follower)) => {
                 follower.on_read_index_reply(shared, reply);
             }
-            _ => count(&mut shared.counters.unexpected_replies),
+            _ => count(&mut shared.counters().unexpected_replies),
         }
         Ok(Transition::Stay)
     }

@@ -68,7 +68,7 @@ impl Node {
             self.halt(HaltReason::OutOfRange);
             return Transition::Stay;
         };
-        count(&mut shared.counters.campaigns);
+        count(&mut shared.counters().campaigns);
         let vote = Some(shared.me());
         shared.hard_state = HardState { term: Term(term), vote, ..shared.hard_state };
         shared.mail.drop_held();

@@ -262,12 +262,12 @@ impl Follower {
     ) {
         self.hear(shared, from);
         if append.session < self.session {
-            return count(&mut shared.counters.old_session);
+            return count(&mut shared.counters().old_session);
         }
         self.enter(append.session);
         match checked {
             Checked::Conflict { hint } => {
-                count(&mut shared.counters.conflicts);
+                count(&mut shared.counters().conflicts);
                 let outcome = AppendOutcome::Conflict { prev: append.prev.index, hint };
                 reply(shared, from, self.session, outcome);
             }
@@ -302,7 +302,7 @@ impl Follower {
 
     /// Not now: the leader asks again after the next heartbeat.
     fn refuse(&self, shared: &mut Shared, to: NodeId) {
-        count(&mut shared.counters.not_now);
+        count(&mut shared.counters().not_now);
         let outcome = AppendOutcome::NotNow { verified: self.verified };
         reply(shared, to, self.session, outcome);
     }
@@ -332,7 +332,7 @@ impl Follower {
     ) {
         self.hear(shared, from);
         if piece.session < self.session {
-            return count(&mut shared.counters.old_session);
+            return count(&mut shared.counters().old_session);
         }
         self.enter(piece.session);
         let end = piece.meta.point().id;
@@ -414,7 +414,7 @@ impl Follower {
         if self.leader == Some(from) && may_run {
             return Transition::Campaign { transfer: true };
         }
-        count(&mut shared.counters.unexpected_replies);
+        count(&mut shared.counters().unexpected_replies);
         Transition::Stay
     }
 
@@ -430,7 +430,7 @@ impl Follower {
         let same_life = reply.incarnation == shared.hard_state.incarnation.0;
         let answered = |index| same_life && shared.reads.answered(reply.token, index);
         if !reply.index.is_some_and(answered) {
-            count(&mut shared.counters.unexpected_replies);
+            count(&mut shared.counters().unexpected_replies);
         }
     }
 
@@ -463,7 +463,7 @@ impl Follower {
         if commit.session == self.session {
             self.adopt_commit(shared, commit.commit);
         } else {
-            count(&mut shared.counters.old_session);
+            count(&mut shared.counters().old_session);
         }
     }
 

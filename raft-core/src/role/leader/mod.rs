@@ -194,7 +194,7 @@ impl Leader {
     ) -> Result<Transition, RejectedMessage> {
         let (base, last) = (shared.log.base().id.index, shared.log.last_index());
         let Some((at, peer)) = self.peer(from) else {
-            count(&mut shared.counters.not_member);
+            count(&mut shared.counters().not_member);
             return Ok(Transition::Stay);
         };
         if let AppendOutcome::Success { matched } = reply.outcome
@@ -204,7 +204,7 @@ impl Leader {
         }
         peer.heard = !peer.contradicts;
         if !peer.is_current(reply.session) {
-            count(&mut shared.counters.old_session);
+            count(&mut shared.counters().old_session);
             return Ok(Transition::Stay);
         }
         match reply.outcome {
@@ -221,7 +221,7 @@ impl Leader {
             AppendOutcome::NotNow { verified } => peer.refused(verified.min(last)),
             AppendOutcome::Diverged { at, checksum } => {
                 if !differs(shared, at, checksum) {
-                    count(&mut shared.counters.unexpected_replies);
+                    count(&mut shared.counters().unexpected_replies);
                     return Ok(Transition::Stay);
                 }
                 peer.diverged();
@@ -229,7 +229,7 @@ impl Leader {
                 shared.notice(Event::Diverged { peer: from, at });
                 return Ok(self.judge(shared, at));
             }
-            AppendOutcome::OldTerm => count(&mut shared.counters.unexpected_replies),
+            AppendOutcome::OldTerm => count(&mut shared.counters().unexpected_replies),
         }
         self.cursor = self.cursor.min(at);
         Ok(Transition::Stay)
@@ -254,7 +254,7 @@ impl Leader {
     ) -> Result<(), RejectedMessage> {
         let last = shared.log.last_index();
         let Some((at, peer)) = self.peer(from) else {
-            count(&mut shared.counters.not_member);
+            count(&mut shared.counters().not_member);
             return Ok(());
         };
         let matched = reply.verified;

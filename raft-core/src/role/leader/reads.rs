@@ -95,10 +95,10 @@ impl Leader {
     pub(crate) fn on_read_index(&mut self, shared: &mut Shared, from: NodeId, asked: ReadIndex) {
         let repeated = |question: &Question| question.from == from && question.asked == asked;
         if self.rounds.questions.iter().any(repeated) {
-            return count(&mut shared.counters.merged_messages);
+            return count(&mut shared.counters().merged_messages);
         }
         if self.rounds.questions.len() >= MAX_QUESTIONS {
-            return count(&mut shared.counters.refused);
+            return count(&mut shared.counters().refused);
         }
         let round = self.rounds.next();
         self.rounds.questions.push(Question { from, asked, round });

@@ -16,7 +16,7 @@ impl Leader {
         reply: SnapshotReply,
     ) -> Result<(), RejectedMessage> {
         let Some((at, peer)) = self.peer(from) else {
-            count(&mut shared.counters.not_member);
+            count(&mut shared.counters().not_member);
             return Ok(());
         };
         if peer.confirms_too_much(reply) {
@@ -24,11 +24,11 @@ impl Leader {
         }
         peer.heard = !peer.contradicts;
         if !peer.is_current(reply.session) {
-            count(&mut shared.counters.old_session);
+            count(&mut shared.counters().old_session);
             return Ok(());
         }
         if !peer.piece_received(shared, reply) {
-            count(&mut shared.counters.unexpected_replies);
+            count(&mut shared.counters().unexpected_replies);
         }
         self.cursor = self.cursor.min(at);
         Ok(())
@@ -42,7 +42,7 @@ impl Leader {
     ) {
         match self.peers.iter_mut().position(|peer| peer.chunk_read(shared, request, &chunk)) {
             Some(at) => self.cursor = self.cursor.min(at),
-            None => count(&mut shared.counters.unexpected_replies),
+            None => count(&mut shared.counters().unexpected_replies),
         }
     }
 
