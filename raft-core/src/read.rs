@@ -3,6 +3,8 @@
 //! A read is confirmed by a round of heartbeats made after it arrived, and is ready when the state
 //! machine has applied what was committed then. A follower asks the leader for that index.
 
+use core::num::NonZeroU64;
+
 use crate::few::Few;
 use crate::output::{Output, ReadFailure};
 use crate::types::{LogIndex, ReadId, Tick};
@@ -34,7 +36,7 @@ enum State {
 pub(crate) struct Reads {
     open: Few<Read>,
     /// When the first of them times out.
-    deadline: Option<Tick>,
+    deadline: Option<NonZeroU64>,
     /// The newest question to a leader that was sent; never used twice in a life, whatever roles
     /// come and go, so that a late answer fits no later question.
     asked: u64,
@@ -50,8 +52,8 @@ impl Reads {
         self.open.is_empty()
     }
 
-    pub(crate) const fn deadline(&self) -> Option<Tick> {
-        self.deadline
+    pub(crate) fn deadline(&self) -> Option<Tick> {
+        self.deadline.map(|at| Tick(at.get()))
     }
 
     /// The question that reads arriving now wait for.
@@ -85,7 +87,7 @@ impl Reads {
     }
 
     fn push(&mut self, read: Read) {
-        self.deadline = Some(self.deadline.map_or(read.deadline, |first| first.min(read.deadline)));
+        self.deadline = self.deadline.into_iter().chain(NonZeroU64::new(read.deadline.0)).min();
         self.open.push(read);
     }
 
@@ -122,7 +124,7 @@ impl Reads {
 
     /// Fails what waits too long.
     pub(crate) fn on_tick(&mut self, now: Tick) {
-        if self.deadline.is_none_or(|deadline| now < deadline) {
+        if self.deadline().is_none_or(|deadline| now < deadline) {
             return;
         }
         for read in self.open.iter_mut() {
@@ -131,7 +133,7 @@ impl Reads {
             }
         }
         let open = self.open.iter().filter(|read| !matches!(read.state, State::Failed(_)));
-        self.deadline = open.map(|read| read.deadline).min();
+        self.deadline = open.filter_map(|read| NonZeroU64::new(read.deadline.0)).min();
     }
 
     pub(crate) fn trim(&mut self) {
