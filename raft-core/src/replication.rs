@@ -6,6 +6,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use core::num::NonZeroU64;
 
 use crate::input::{Chunk, Unavailable};
 use crate::log::{Fetched, Point};
@@ -46,11 +47,11 @@ pub(crate) struct Peer {
     pub(crate) echoed: u64,
     pub(crate) lease_from: Option<Tick>,
     /// The round of a learner that is to be promoted.
-    pub(crate) catch_up: Option<CatchUp>,
+    pub(crate) catch_up: Option<Box<CatchUp>>,
     beat_due: bool,
     /// A heartbeat whose echo is awaited: its token, and `next` when it left. Its echo or that of a
     /// later one tells what was lost before; later heartbeats do not replace it, however slow echoes are.
-    watch: Option<(u64, LogIndex)>,
+    watch: Option<(NonZeroU64, LogIndex)>,
     /// The peer's log contradicts this one, or it denies what it once confirmed.
     pub(crate) contradicts: bool,
     /// It holds something else in the place of an entry here.
@@ -187,7 +188,7 @@ impl Peer {
             }
             Due::Heartbeat => {
                 self.beat_due = false;
-                self.watch = self.watch.or(Some((token, self.next)));
+                self.watch = self.watch.or(NonZeroU64::new(token).map(|token| (token, self.next)));
                 let commit = self.tell_commit(shared);
                 let (session, matched) = (self.session, self.matched);
                 Body::Heartbeat(Heartbeat { session, commit, matched, token })
@@ -377,7 +378,7 @@ impl Peer {
     /// The peer answered a heartbeat and has verified everything up to `verified`.
     pub(crate) fn answered(&mut self, session: u32, token: u64, verified: LogIndex) {
         let Some((watched, next)) = self.watch else { return };
-        if self.shipment.is_some() || token < watched || !self.is_current(session) {
+        if self.shipment.is_some() || token < watched.get() || !self.is_current(session) {
             return;
         }
         self.watch = None;

@@ -1,5 +1,7 @@
 //! Membership changes at the leader (Raft 6; thesis 4).
 
+use alloc::boxed::Box;
+
 use super::{Leader, append};
 use crate::entries::{EntryKind, encode_membership};
 use crate::error::Refused;
@@ -138,12 +140,13 @@ impl Leader {
 impl Peer {
     /// Whether this learner's round is over and was short; begins the next one if it was long.
     fn catches_up(&mut self, last: LogIndex, now: Tick, span: u32) -> bool {
-        let round = *self.catch_up.get_or_insert(CatchUp { end: last, since: now });
+        let begin = || Box::new(CatchUp { end: last, since: now });
+        let round = **self.catch_up.get_or_insert_with(begin);
         if self.matched < round.end {
             return false;
         }
         let short = now.since(round.since) < span.into();
-        self.catch_up = Some(CatchUp { end: last, since: now });
+        self.catch_up = Some(begin());
         short
     }
 }

@@ -5,6 +5,7 @@ mod reads;
 mod snapshots;
 mod transfer;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::Transition;
@@ -38,7 +39,7 @@ pub(crate) struct Leader {
     /// Bytes proposed in this term and not yet handed out for `Apply`.
     uncommitted_bytes: usize,
     rounds: Rounds,
-    transfer: Option<Transfer>,
+    transfer: Option<Box<Transfer>>,
     /// `TimeoutNow` was handed out: another leader may exist at any time.
     lease_over: bool,
     heartbeat_at: Tick,

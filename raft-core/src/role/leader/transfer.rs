@@ -23,32 +23,29 @@ impl Leader {
         if !shared.memberships.current().is_voter(to) {
             return Err(Refused::NotVoter { node: to });
         }
-        match self.transfer {
-            Some(transfer) if transfer.to == to => {}
-            Some(Transfer { to, .. }) => return Err(Refused::TransferInProgress { to }),
+        match self.transfers_to() {
+            Some(other) if other == to => {}
+            Some(to) => return Err(Refused::TransferInProgress { to }),
             None => {
                 let now = shared.now.unwrap_or_default();
                 let deadline = now.plus(shared.config.election_ticks_max.into());
-                self.transfer = Some(Transfer { to, deadline, sent: false });
+                self.transfer = Some(Transfer { to, deadline, sent: false }.into());
             }
         }
         Ok(())
     }
 
-    pub(super) const fn transfers_to(&self) -> Option<NodeId> {
-        match self.transfer {
-            Some(Transfer { to, .. }) => Some(to),
-            None => None,
-        }
+    pub(super) fn transfers_to(&self) -> Option<NodeId> {
+        self.transfer.as_ref().map(|transfer| transfer.to)
     }
 
     pub(super) fn transfer_deadline(&self) -> Option<Tick> {
-        self.transfer.map(|transfer| transfer.deadline)
+        self.transfer.as_ref().map(|transfer| transfer.deadline)
     }
 
     /// A handover that takes too long is given up: proposals go on here.
     pub(super) fn give_up_transfer(&mut self, shared: &mut Shared, now: Tick) {
-        if let Some(Transfer { to, deadline, .. }) = self.transfer
+        if let Some(&Transfer { to, deadline, .. }) = self.transfer.as_deref()
             && now >= deadline
         {
             self.transfer = None;
@@ -57,7 +54,7 @@ impl Leader {
     }
 
     pub(super) fn has_timeout_now(&self, shared: &Shared) -> bool {
-        self.transfer.is_some_and(|Transfer { to, sent, .. }| {
+        self.transfer.as_deref().is_some_and(|&Transfer { to, sent, .. }| {
             let caught_up = |id, matched| id == to && matched == shared.log.last_index();
             !sent && self.peers.iter().any(|peer| caught_up(peer.id, peer.matched))
         })
