@@ -305,19 +305,12 @@ impl Claim {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Mail {
     waiting: Vec<(Claim, Message)>,
-    merged: u64,
 }
 
 impl Mail {
-    pub(crate) const fn merged(&self) -> u64 {
-        self.merged
-    }
-
-    pub(crate) const fn forget_merged(&mut self) {
-        self.merged = 0;
-    }
-
-    pub(crate) fn post(&mut self, message: Message, claim: Claim) {
+    /// Takes a message. Says whether one was lost for it, or it was itself.
+    #[must_use]
+    pub(crate) fn post(&mut self, message: Message, claim: Claim) -> bool {
         let same = |(_, other): &&mut (Claim, Message)| {
             other.to == message.to && other.kind() == message.kind()
         };
@@ -327,15 +320,15 @@ impl Mail {
         );
         if let Some(place) = self.waiting.iter_mut().find(same) {
             // What the present leader waits for is worth more than telling an earlier one.
-            if old_term {
-                return;
+            if !old_term {
+                *place = (claim, message);
             }
-            *place = (claim, message);
-            self.merged = self.merged.saturating_add(1);
+            !old_term
         } else if self.waiting.len() < MAX_MAIL {
             self.waiting.push((claim, message));
+            false
         } else {
-            self.merged = self.merged.saturating_add(1);
+            true
         }
     }
 

@@ -28,7 +28,7 @@ pub(crate) fn on_pre_vote(
     let body = Body::PreVoteReply(PreVoteReply { asked, granted, differs });
     let message = shared.message(from, body);
     let claim = if granted { Claim::Nothing } else { Claim::Term(shared.term()) };
-    shared.mail.post(message, claim);
+    shared.post(message, claim);
 }
 
 /// Answers a vote request of the current term; says whether the vote is given.
@@ -50,7 +50,7 @@ pub(crate) fn on_request_vote(shared: &mut Shared, from: NodeId, request: Reques
         true => Claim::Nothing,
         false => Claim::Term(shared.term()),
     };
-    shared.mail.post(message, claim);
+    shared.post(message, claim);
     granted
 }
 
@@ -66,5 +66,5 @@ pub(crate) fn answer_old_term(shared: &mut Shared, message: &Message) {
         _ => return,
     };
     let reply = shared.message(message.from, body);
-    shared.mail.post(reply, Claim::Term(shared.term()));
+    shared.post(reply, Claim::Term(shared.term()));
 }

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use crate::config::{Config, MAX_PRIORITY};
-use crate::durability::{Durability, Mail};
+use crate::durability::{Claim, Durability, Mail};
 use crate::entries::Entries;
 use crate::few::Few;
 use crate::log::{Fetched, Log, Point};
@@ -69,6 +69,13 @@ impl Shared {
     #[cold]
     pub(crate) fn counters(&mut self) -> &mut Counters {
         self.counters.get_or_insert_default()
+    }
+
+    /// Sends a message once what it claims is durable.
+    pub(crate) fn post(&mut self, message: Message, claim: Claim) {
+        if self.mail.post(message, claim) {
+            count(&mut self.counters().merged_messages);
+        }
     }
 
     /// A message of the current term.

@@ -96,8 +96,6 @@ impl Node {
             Role::Leader(leader) => Some(&**leader),
             _ => None,
         };
-        let mut counters = shared.counters.as_deref().copied().unwrap_or_default();
-        counters.merged_messages = counters.merged_messages.saturating_add(shared.mail.merged());
         Status {
             identity: shared.identity,
             role: self.role(),
@@ -113,7 +111,7 @@ impl Node {
             window_bytes: shared.log.capacity(),
             halted: self.halted.is_some(),
             peers: leader.map(Leader::status).unwrap_or_default(),
-            counters,
+            counters: shared.counters.as_deref().copied().unwrap_or_default(),
         }
     }
 
@@ -158,7 +156,6 @@ impl Node {
         let mut node = self.clone();
         node.sources = super::Sources::ALL;
         node.shared.counters = None;
-        node.shared.mail.forget_merged();
         node.shared.doubt = None;
         node
     }
