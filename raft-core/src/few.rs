@@ -17,7 +17,7 @@ impl<T> Few<T> {
     }
 
     pub(crate) fn push(&mut self, item: T) {
-        self.0.get_or_insert_default().push(item);
+        self.0.get_or_insert_with(room).push(item);
     }
 
     /// Takes out the item at this place; those after it move up.
@@ -49,6 +49,12 @@ impl<T> Few<T> {
             items.shrink_to_fit();
         }
     }
+}
+
+#[cold]
+#[expect(clippy::box_collection, reason = "as above")]
+fn room<T>() -> Box<Vec<T>> {
+    Box::default()
 }
 
 impl<T> Default for Few<T> {

@@ -37,15 +37,16 @@ pub(super) struct Window {
 }
 
 impl Window {
-    fn new(first: LogIndex) -> Self {
-        Self {
+    #[cold]
+    fn new(first: LogIndex) -> Box<Self> {
+        Box::new(Self {
             sealed: VecDeque::new(),
             sealed_held: 0,
             tail: Tail::new(first),
             recent: Entries::from_parts(first, 0, Bytes::new()),
             after_recent: 0,
             copies: BytesMut::new(),
-        }
+        })
     }
 
     /// The window, with room for so many bytes of entries at its end, the first of which is `next`.
@@ -56,7 +57,7 @@ impl Window {
         next: LogIndex,
         bytes: usize,
     ) -> &'a mut Self {
-        let window = window.get_or_insert_with(|| Box::new(Self::new(next)));
+        let window = window.get_or_insert_with(|| Self::new(next));
         let wanted = window.tail.bytes.len().saturating_add(bytes);
         if wanted > window.tail.held {
             window.grow(marks, bytes);

@@ -182,6 +182,7 @@ impl Node {
     ///
     /// # Errors
     /// [`Refused`] if this node does not lead, is busy, has halted, or the payload is too large.
+    #[inline]
     pub fn propose(&mut self, payload: &[u8]) -> Result<EntryId, Refused> {
         self.sources = self.sources.and(Sources::ROLE).and(Sources::WRITE);
         let result = self.try_propose(payload);
