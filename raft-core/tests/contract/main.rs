@@ -416,6 +416,13 @@ fn a_node_is_a_plain_value() {
     assert_ne!(copy.fingerprint(), node.fingerprint());
 }
 
+/// For hosts of many groups: what nearly every node never needs is kept behind a pointer.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn a_node_itself_is_small() {
+    assert!(size_of::<Node>() <= 640, "{} bytes", size_of::<Node>());
+}
+
 /// A group of one with small commands, whose memory holds none of them, and what it asks for.
 fn forgetful() -> (Cluster, LogRequest) {
     let mut cluster = Cluster::new(1);
