@@ -357,6 +357,7 @@ impl Shared {
         self.durability.forget_time();
     }
 
+    #[cold]
     pub(crate) fn notice(&mut self, event: Event) {
         if self.events.len() >= MAX_EVENTS {
             self.events.pop_front();

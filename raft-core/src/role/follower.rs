@@ -238,6 +238,7 @@ impl Follower {
         Transition::Stay
     }
 
+    #[inline]
     fn hear(&mut self, shared: &mut Shared, leader: NodeId) {
         if self.leader != Some(leader) {
             shared.notice(Event::LeaderChanged { term: shared.term(), leader });
