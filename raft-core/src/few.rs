@@ -91,3 +91,22 @@ impl<T: fmt::Debug> fmt::Debug for Few<T> {
         (**self).fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn room_that_holds_nothing_tells_no_two_lists_apart_and_goes_when_trimmed() {
+        let mut list = Few::new();
+        assert_eq!((list.pop_front(), list.swap_remove(0)), (None, None::<u8>));
+        (1..=3).for_each(|item| list.push(item));
+        assert_eq!((list.swap_remove(0), list.remove(1), list.remove(1)), (Some(1), Some(2), None));
+        list.retain(|&mut item| item != 3);
+        assert!(list.0.is_some() && list == Few::new());
+        assert_eq!(format!("{list:?}"), format!("{:?}", Few::<u8>::new()));
+        list.trim();
+        assert!(list.0.is_none());
+    }
+}
