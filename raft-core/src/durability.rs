@@ -201,10 +201,7 @@ impl Durability {
         if self.handed_state() != current {
             write.hard_state = Some(current);
         }
-        let made = match self.rare.take() {
-            None => None,
-            Some(rare) => Some(take_rare(&mut write, *rare)),
-        };
+        let made = self.rare.take().map(|rare| take_rare(&mut write, *rare));
         if self.handed < log.last_index() {
             write.entries = log.slice(self.handed.next(), log.last_index(), max_bytes);
             self.handed = write.entries.last().max(self.handed);
