@@ -37,8 +37,10 @@ impl Frame {
     /// The frame in one piece.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
-        let mut bytes = Vec::with_capacity(self.len());
-        self.parts().into_iter().for_each(|part| bytes.extend_from_slice(part));
+        let [head, body] = self.parts();
+        let mut bytes = Vec::with_capacity(head.len().saturating_add(body.len()));
+        bytes.extend_from_slice(head);
+        bytes.extend_from_slice(body);
         bytes.into()
     }
 }

@@ -57,6 +57,10 @@ impl Header {
         let head_length = take_u32(&mut rest)?;
         Ok((Self { group, from, to, kind }, head_length as usize))
     }
+
+    const fn around(self, term: Term, body: Body) -> Message {
+        Message { group: self.group, from: self.from, to: self.to, term, body }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -140,41 +144,42 @@ impl Message {
         if frame.len() > MAX_FRAME_BYTES {
             return Err(DecodeError::TooLarge { bytes: frame.len(), max: MAX_FRAME_BYTES });
         }
-        let (Header { group, from, to, kind }, head_length) = Header::read(&frame)?;
+        let (outside, head_length) = Header::read(&frame)?;
         let head_end = FIXED_BYTES.saturating_add(head_length);
         let (whole_head, rest) = frame.split_at_checked(head_end).ok_or(DecodeError::Truncated)?;
         let (sum, body) = rest.split_first_chunk().ok_or(DecodeError::Truncated)?;
-        if checksum(kind, whole_head, body) != *sum {
+        if checksum(outside.kind, whole_head, body) != *sum {
             return Err(DecodeError::Checksum);
         }
         let head = whole_head.get(FIXED_BYTES..).ok_or(DecodeError::Truncated)?;
         let body_at = head_end.saturating_add(CHECKSUM_BYTES);
-        let (term, body) = match kind {
+        match outside.kind {
             MessageKind::Append => {
                 let (term, head) = whole::<(Term, AppendHead)>(head)?;
                 frame.advance(body_at);
-                (term, append(head, frame)?)
+                Ok(outside.around(term, append(head, frame)?))
             }
             MessageKind::SnapshotChunk => {
                 let (term, head) = whole::<(Term, PieceHead)>(head)?;
                 frame.advance(body_at);
-                (term, piece(head, frame)?)
+                Ok(outside.around(term, piece(head, frame)?))
             }
-            _ if !body.is_empty() => return Err(DecodeError::Trailing),
-            MessageKind::PreVote => plain(head, Body::PreVote)?,
-            MessageKind::PreVoteReply => plain(head, Body::PreVoteReply)?,
-            MessageKind::RequestVote => plain(head, Body::RequestVote)?,
-            MessageKind::VoteReply => plain(head, Body::VoteReply)?,
-            MessageKind::AppendReply => plain(head, Body::AppendReply)?,
-            MessageKind::Heartbeat => plain(head, Body::Heartbeat)?,
-            MessageKind::HeartbeatReply => plain(head, Body::HeartbeatReply)?,
-            MessageKind::Commit => plain(head, Body::Commit)?,
-            MessageKind::SnapshotReply => plain(head, |body| Body::SnapshotReply(Box::new(body)))?,
-            MessageKind::ReadIndex => plain(head, Body::ReadIndex)?,
-            MessageKind::ReadIndexReply => plain(head, Body::ReadIndexReply)?,
-            MessageKind::TimeoutNow => (whole::<(Term,)>(head)?.0, Body::TimeoutNow),
-        };
-        Ok(Self { group, from, to, term, body })
+            _ if !body.is_empty() => Err(DecodeError::Trailing),
+            MessageKind::PreVote => plain(outside, head, Body::PreVote),
+            MessageKind::PreVoteReply => plain(outside, head, Body::PreVoteReply),
+            MessageKind::RequestVote => plain(outside, head, Body::RequestVote),
+            MessageKind::VoteReply => plain(outside, head, Body::VoteReply),
+            MessageKind::AppendReply => plain(outside, head, Body::AppendReply),
+            MessageKind::Heartbeat => plain(outside, head, Body::Heartbeat),
+            MessageKind::HeartbeatReply => plain(outside, head, Body::HeartbeatReply),
+            MessageKind::Commit => plain(outside, head, Body::Commit),
+            MessageKind::SnapshotReply => {
+                plain(outside, head, |body| Body::SnapshotReply(Box::new(body)))
+            }
+            MessageKind::ReadIndex => plain(outside, head, Body::ReadIndex),
+            MessageKind::ReadIndexReply => plain(outside, head, Body::ReadIndexReply),
+            MessageKind::TimeoutNow => plain(outside, head, |()| Body::TimeoutNow),
+        }
     }
 }
 
@@ -189,11 +194,12 @@ fn extend<T: Serialize>(head: &mut Head, value: &T) {
 }
 
 fn plain<'a, T: Deserialize<'a>>(
+    outside: Header,
     head: &'a [u8],
     wrap: impl FnOnce(T) -> Body,
-) -> Result<(Term, Body), DecodeError> {
+) -> Result<Message, DecodeError> {
     let (term, body) = whole::<(Term, T)>(head)?;
-    Ok((term, wrap(body)))
+    Ok(outside.around(term, wrap(body)))
 }
 
 fn append(head: AppendHead, bytes: Bytes) -> Result<Body, DecodeError> {
