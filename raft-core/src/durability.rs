@@ -197,15 +197,15 @@ impl Durability {
     ) -> Write {
         self.sequence = self.sequence.saturating_add(1);
         let id = WriteId { incarnation: current.incarnation, sequence: self.sequence };
-        let mut write = Write::empty(identity, id);
-        if self.handed_state() != current {
-            write.hard_state = Some(current);
+        let mut write = Write {
+            hard_state: (self.handed_state() != current).then_some(current),
+            entries: log.slice(self.handed.next(), log.last_index(), max_bytes),
+            ..Write::empty(identity, id)
+        };
+        if !write.entries.is_empty() {
+            self.handed = write.entries.last();
         }
         let made = self.rare.take().map(|rare| take_rare(&mut write, *rare));
-        if self.handed < log.last_index() {
-            write.entries = log.slice(self.handed.next(), log.last_index(), max_bytes);
-            self.handed = write.entries.last().max(self.handed);
-        }
         self.tickets.push(Ticket {
             sequence: self.sequence,
             hard_state: current,

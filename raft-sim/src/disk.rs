@@ -207,7 +207,8 @@ impl Disk {
         let said = |stored: &Stored| (stored.identity(), stored.hard_state(), end(stored));
         let (found, durable) = (said(stored), said(&self.durable));
         let unacknowledged = durable.2.is_err() && found.2 == Ok(self.durable.last().index);
-        let same = found == durable || (found.0, found.1) == (durable.0, durable.1) && unacknowledged;
+        let same =
+            found == durable || (found.0, found.1) == (durable.0, durable.1) && unacknowledged;
         (!same).then(|| format!("{found:?} for {durable:?}"))
     }
 
