@@ -162,14 +162,12 @@ impl Node {
             (MessageKind::AppendReply, Role::Leader(_))
                 if current && commit == self.shared.commit =>
             {
-                Sources::ROLE.and(Sources::ANSWERS)
+                Sources::ROLE
             }
-            (MessageKind::Commit, Role::Follower(_)) if current => {
-                Sources::DELIVERY.and(Sources::ANSWERS)
-            }
+            (MessageKind::Commit, Role::Follower(_)) if current => Sources::DELIVERY,
             _ => Sources::ALL,
         };
-        self.sources = self.sources.and(sources);
+        self.look(sources);
         if result.is_err() {
             count(&mut self.shared.counters().rejected_messages);
         }
@@ -184,7 +182,7 @@ impl Node {
     /// [`Refused`] if this node does not lead, is busy, has halted, or the payload is too large.
     #[inline]
     pub fn propose(&mut self, payload: &[u8]) -> Result<EntryId, Refused> {
-        self.sources = self.sources.and(Sources::ROLE).and(Sources::WRITE);
+        self.look(Sources::ROLE.and(Sources::WRITE));
         let result = self.try_propose(payload);
         self.counted(result)
     }
@@ -354,7 +352,7 @@ impl Node {
                 }
             }
         }
-        self.sources = self.sources.and(sources);
+        self.look(sources);
         if self.shared.durability.has_made() {
             self.look_at_made();
         }
@@ -399,7 +397,7 @@ impl Node {
             return Err(Misuse::NotHandedOut { index, handed_out });
         }
         self.shared.applied = self.shared.applied.max(index);
-        self.sources = self.sources.and(Sources::ANSWERS);
+        self.look(Sources::ANSWERS);
         if self.shared.snapshots.is_release_due() {
             self.sources = Sources::ALL;
             self.discard();

@@ -37,6 +37,12 @@ impl Sources {
 }
 
 impl Node {
+    /// An input may have filled these sources. What is polled of them may lead to requests and events.
+    #[inline]
+    pub(super) const fn look(&mut self, sources: Sources) {
+        self.sources = self.sources.and(sources).and(Sources::ANSWERS);
+    }
+
     /// The next duty, or `None` when there is nothing to do for now.
     ///
     /// What may leave before the disk is done comes first, then writes, then what waited for them.

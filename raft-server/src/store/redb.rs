@@ -3,6 +3,7 @@
 //! A new file gets its name only when it is complete and durable; an empty or torn file under that name
 //! is damage, never a first start.
 
+use core::ops::Deref;
 use core::panic::AssertUnwindSafe;
 use std::fs::{self, File};
 use std::io;
@@ -25,9 +26,30 @@ const CACHE_BYTES: usize = 16 << 20;
 /// What one node writes, in `<folder>/raft.redb`.
 #[derive(Debug)]
 pub struct RedbStore {
-    database: Database,
+    database: Opened,
     path: PathBuf,
     _lock: FolderLock,
+}
+
+/// A database that is closed without a panic, whatever its file holds: closing writes what was read.
+#[derive(Debug)]
+struct Opened(Option<Database>);
+
+impl Deref for Opened {
+    type Target = Database;
+
+    fn deref(&self) -> &Database {
+        self.0.as_ref().expect("open until it is dropped")
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        let database = self.0.take();
+        if catch_unwind(AssertUnwindSafe(|| drop(database))).is_err() {
+            tracing::error!("the database could not be closed: its pages make no sense");
+        }
+    }
 }
 
 impl RedbStore {
@@ -43,6 +65,7 @@ impl RedbStore {
         }
         let database = guarded(&path, || {
             let database = Database::builder().set_cache_size(CACHE_BYTES).open(&path)?;
+            let database = Opened(Some(database));
             database.begin_read()?.open_table(tables::STATE)?;
             Ok(database)
         })?;
