@@ -1,9 +1,10 @@
-//! The project's own commands: `cargo xtask check`, `demo`, `tidy` and `header`.
+//! The project's own commands: `cargo xtask check`, `baseline`, `demo`, `tidy` and `header`.
 
 mod check;
 mod demo;
 mod header;
 mod shell;
+mod speed;
 mod tidy;
 
 use std::process::ExitCode;
@@ -22,6 +23,8 @@ struct Arguments {
 enum Command {
     /// Run every check of the project, in numbered steps.
     Check(check::Arguments),
+    /// Count instructions, and write what is counted to benches/baseline.json.
+    Baseline,
     /// Start three servers, kill the leader under load, and show that nothing was lost.
     Demo(demo::Arguments),
     /// Write include/raftcore.h from raft-ffi, or check that it is current.
@@ -37,6 +40,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
+        Command::Baseline => speed::rewrite(),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Header { check: true } => header::check(),
         Command::Header { check: false } => header::write(),

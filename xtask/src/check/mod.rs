@@ -5,6 +5,7 @@ mod journal;
 mod no_std;
 mod oldest_rust;
 mod python;
+mod speed;
 mod steps;
 
 use core::time::Duration;
@@ -41,6 +42,8 @@ struct Step {
 /// How a step that did not fail ended.
 enum Outcome {
     Passed,
+    /// Passed, with something that people should know.
+    Noted(String),
     /// With the reason.
     Skipped(String),
 }
@@ -105,6 +108,10 @@ fn run_steps(steps: &[&Step], verbose: bool) -> Result<Tally> {
                 println!("ok ({time})");
                 tally.passed += 1;
             }
+            Ok(Outcome::Noted(what)) => {
+                println!("ok ({time}): {what}");
+                tally.passed += 1;
+            }
             Ok(Outcome::Skipped(reason)) => {
                 println!("skipped: {reason}");
                 tally.skipped += 1;
@@ -136,11 +143,12 @@ mod tests {
             step(|_| bail!("broken")),
             step(|_| Ok(Outcome::Skipped("no tool".to_owned()))),
             step(|_| Ok(Outcome::Passed)),
+            step(|_| Ok(Outcome::Noted("look".to_owned()))),
         ];
         let tally =
             run_steps(&steps.iter().collect::<Vec<_>>(), false).expect("output can be kept");
-        assert_eq!(tally, Tally { passed: 1, failed: 1, skipped: 1 });
-        assert_eq!(tally.line(), "1 passed, 1 failed, 1 skipped");
+        assert_eq!(tally, Tally { passed: 2, failed: 1, skipped: 1 });
+        assert_eq!(tally.line(), "2 passed, 1 failed, 1 skipped");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use anyhow::Result;
 
 use super::Outcome::Passed;
-use super::{Outcome, Step, c, no_std, oldest_rust, python};
+use super::{Outcome, Step, c, no_std, oldest_rust, python, speed};
 use crate::shell::{Shell, cargo, program, target};
 use crate::{header, tidy};
 
@@ -26,6 +26,7 @@ pub(super) const ALL: &[Step] = &[
     step("simulate", "200 simulated clusters keep every property", simulate),
     step("fuzz", "both fuzz targets find nothing in 20,000 executions each", fuzz),
     step("put-back", "tests, simulator and fuzz target find the bugs that are put back", put_back),
+    step("speed", "no job takes 3 % more instructions than in the baseline", speed::run),
     step("python", "the Python package installs and its tests pass", python::run),
 ];
 
