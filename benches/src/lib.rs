@@ -4,17 +4,22 @@
 //! at once and every committed entry applied at once. Whoever implements [`Group`] runs the same
 //! jobs, driven by the same code.
 
+#[cfg(all(feature = "peers", feature = "peers-prost"))]
+compile_error!("raft-rs has one codec in a build: `peers` or `peers-prost`");
+#[cfg(all(feature = "raft-rs", not(any(feature = "peers", feature = "peers-prost"))))]
+compile_error!("raft-rs wants a codec: `peers` or `peers-prost`");
+
 mod cluster;
 mod group;
 pub mod jobs;
-#[cfg(feature = "peers")]
+#[cfg(feature = "raft-rs")]
 mod peer_raft_rs;
 mod sample;
 
 pub use cluster::{Acks, Cluster, Direct, Framed, Frames, Hop};
 pub use group::{Group, NODES};
-#[cfg(feature = "peers")]
-pub use peer_raft_rs::{RaftRs, RaftRsFrames};
-#[cfg(feature = "peers")]
+#[cfg(feature = "raft-rs")]
+pub use peer_raft_rs::{RaftRs, RaftRsAcks, RaftRsFrames};
+#[cfg(feature = "raft-rs")]
 pub use sample::sample_raft_rs;
 pub use sample::{Job, Sample, Sizes, measured, per_entry, sample_raftcore};

@@ -1,7 +1,6 @@
-//! raft-rs as a [`Group`]: `RawNode` over `MemStorage`, default codec, driven as its guide says.
+//! raft-rs as a [`Group`]: `RawNode` over `MemStorage`, driven as its guide says.
 
 use core::marker::PhantomData;
-use protobuf::Message as _;
 use raft::eraftpb::{Entry, Message, MessageType};
 use raft::storage::MemStorage;
 use raft::{Config, RawNode};
@@ -9,6 +8,39 @@ use std::collections::VecDeque;
 
 use crate::cluster::{Direct, Framed};
 use crate::group::{Group, NODES};
+
+/// The codec that raft-rs was built with.
+#[cfg(all(feature = "peers", not(feature = "peers-prost")))]
+mod codec {
+    use super::Message;
+    use protobuf::Message as _;
+
+    pub(super) const NAME: &str = "raft-rs";
+
+    pub(super) fn encode(message: &Message) -> Vec<u8> {
+        message.write_to_bytes().expect("a complete message")
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Message {
+        Message::parse_from_bytes(bytes).expect("a message just encoded")
+    }
+}
+
+#[cfg(all(feature = "peers-prost", not(feature = "peers")))]
+mod codec {
+    use super::Message;
+    use prost::Message as _;
+
+    pub(super) const NAME: &str = "raft-rs-prost";
+
+    pub(super) fn encode(message: &Message) -> Vec<u8> {
+        message.encode_to_vec()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Message {
+        Message::decode(bytes).expect("a message just encoded")
+    }
+}
 
 /// How messages of raft-rs travel.
 pub trait PeerHop {
@@ -36,11 +68,11 @@ impl PeerHop for Framed {
     type Packet = Vec<u8>;
 
     fn pack(message: Message) -> Vec<u8> {
-        message.write_to_bytes().expect("a complete message")
+        codec::encode(&message)
     }
 
     fn unpack(packet: Vec<u8>) -> Message {
-        Message::parse_from_bytes(&packet).expect("a message just encoded")
+        codec::decode(&packet)
     }
 }
 
@@ -87,7 +119,26 @@ fn config(id: u64, max_size_per_msg: u64) -> Config {
 }
 
 impl<H: PeerHop, const APPEND_BYTES: u64> RaftRs<H, APPEND_BYTES> {
+    /// As [`Group::cold`], with any number of voters.
+    #[must_use]
+    pub fn of(voters: usize) -> Self {
+        let logger = slog::Logger::root(slog::Discard, slog::o!());
+        let ids: Vec<u64> = (1..=voters as u64).collect();
+        let start = |&id| {
+            let store = MemStorage::new_with_conf_state((ids.clone(), vec![]));
+            RawNode::new(&config(id, APPEND_BYTES), store, &logger).expect("a legal configuration")
+        };
+        Self {
+            nodes: ids.iter().map(start).collect(),
+            road: Road { packets: VecDeque::new(), cut: None, hop: PhantomData },
+            touched: vec![true; voters],
+            commands: vec![0; voters],
+            payload_bytes: vec![0; voters],
+        }
+    }
+
     /// Proposes several payloads in one call.
+    #[allow(clippy::useless_conversion, reason = "with one of the codecs these are vectors")]
     pub fn propose_together(&mut self, payload: &[u8], count: u64) {
         let entry = || Entry { data: payload.to_vec().into(), ..Entry::default() };
         let mut message = Message { from: 1, ..Message::default() };
@@ -143,22 +194,10 @@ impl<H: PeerHop, const APPEND_BYTES: u64> Group for RaftRs<H, APPEND_BYTES> {
     type Node = RawNode<MemStorage>;
     type Shared = MemStorage;
 
-    const NAME: &'static str = "raft-rs";
+    const NAME: &'static str = codec::NAME;
 
     fn cold() -> Self {
-        let logger = slog::Logger::root(slog::Discard, slog::o!());
-        let ids: Vec<u64> = (1..=NODES as u64).collect();
-        let start = |&id| {
-            let store = MemStorage::new_with_conf_state((ids.clone(), vec![]));
-            RawNode::new(&config(id, APPEND_BYTES), store, &logger).expect("a legal configuration")
-        };
-        Self {
-            nodes: ids.iter().map(start).collect(),
-            road: Road { packets: VecDeque::new(), cut: None, hop: PhantomData },
-            touched: vec![true; NODES],
-            commands: vec![0; NODES],
-            payload_bytes: vec![0; NODES],
-        }
+        Self::of(NODES)
     }
 
     fn campaign(&mut self) {
@@ -228,6 +267,56 @@ impl<H: PeerHop, const APPEND_BYTES: u64> Group for RaftRs<H, APPEND_BYTES> {
     }
 }
 
+/// J7: a leader and the replies that are still to come to it.
+pub struct RaftRsAcks {
+    group: RaftRs,
+    replies: VecDeque<Message>,
+}
+
+impl RaftRsAcks {
+    /// As [`crate::Acks::new`].
+    #[must_use]
+    pub fn new(voters: usize, count: usize) -> Self {
+        let mut group: RaftRs = RaftRs::of(voters);
+        group.campaign();
+        group.settle();
+        let mut replies = Vec::new();
+        for _ in 0..count {
+            group.propose(&[7; 16]);
+            group.poll();
+            group.deliver(voters - 1);
+            group.poll();
+            replies.extend(group.road.packets.drain(..));
+        }
+        assert_eq!(replies.len(), count * (voters - 1));
+        let decider = voters as u64 / 2 + 1;
+        let (early, rest): (Vec<_>, Vec<_>) =
+            replies.into_iter().partition(|reply| reply.from < decider);
+        for reply in early {
+            group.nodes[0].step(reply).expect("a reply to this leader");
+        }
+        let replies = rest.into_iter().filter(|reply| reply.from == decider).collect();
+        let mut acks = Self { group, replies };
+        acks.drop_outputs();
+        acks
+    }
+
+    /// Hands in the next reply; gives how far it moved the commit index.
+    pub fn deliver_next(&mut self) -> u64 {
+        let Some(reply) = self.replies.pop_front() else { return 0 };
+        let node = &mut self.group.nodes[0];
+        let before = node.raft.raft_log.committed;
+        node.step(reply).expect("a reply to this leader");
+        node.raft.raft_log.committed - before
+    }
+
+    /// Takes all outputs of the leader and drops them.
+    pub fn drop_outputs(&mut self) {
+        self.group.drain(0);
+        self.group.road.packets.clear();
+    }
+}
+
 /// J8: one append of 64 entries of 256 B.
 pub struct RaftRsFrames {
     frame: Vec<u8>,
@@ -255,7 +344,7 @@ impl RaftRsFrames {
     /// Reads the message.
     #[must_use]
     pub fn decode(&self) -> Message {
-        Message::parse_from_bytes(&self.frame).expect("a message just encoded")
+        codec::decode(&self.frame)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::cluster::{Acks, Cluster, Framed, Frames};
 use crate::group::Group;
 use crate::jobs;
-#[cfg(feature = "peers")]
+#[cfg(feature = "raft-rs")]
 use crate::{
     cluster::Direct,
     peer_raft_rs::{RaftRs, RaftRsFrames},
@@ -122,7 +122,7 @@ pub fn sample_raftcore(job: Job, sizes: Sizes) -> Vec<Sample> {
 }
 
 /// Runs a job on raft-rs once; nothing for jobs it has no equal of.
-#[cfg(feature = "peers")]
+#[cfg(feature = "raft-rs")]
 #[must_use]
 pub fn sample_raft_rs(job: Job, sizes: Sizes) -> Vec<Sample> {
     match job {

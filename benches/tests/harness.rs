@@ -99,10 +99,10 @@ fn every_job_gives_figures() {
     }
 }
 
-#[cfg(feature = "peers")]
+#[cfg(feature = "raft-rs")]
 mod raft_rs {
     use super::*;
-    use raftcore_benches::RaftRs;
+    use raftcore_benches::{RaftRs, RaftRsAcks};
 
     #[test]
     fn raft_rs_nodes_apply_what_every_job_proposed() {
@@ -127,5 +127,17 @@ mod raft_rs {
         group.settle();
         assert_eq!(group.commands_everywhere(), jobs::WARM_UP + 64);
         assert_eq!(group.payload_bytes(NODES - 1), (jobs::WARM_UP + 64) * 16);
+    }
+
+    #[test]
+    fn every_measured_reply_moves_the_commit_index_of_raft_rs_by_one() {
+        for voters in [3, 5, 101] {
+            let mut acks = RaftRsAcks::new(voters, 20);
+            for _ in 0..20 {
+                assert_eq!(acks.deliver_next(), 1, "{voters} voters");
+                acks.drop_outputs();
+            }
+            assert_eq!(acks.deliver_next(), 0);
+        }
     }
 }

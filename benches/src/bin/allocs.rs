@@ -22,7 +22,7 @@ struct Args {
 fn main() {
     let args = Args::parse();
     report::<Cluster, Cluster<Framed>>(&args);
-    #[cfg(feature = "peers")]
+    #[cfg(feature = "raft-rs")]
     report::<raftcore_benches::RaftRs, raftcore_benches::RaftRs<Framed>>(&args);
 }
 

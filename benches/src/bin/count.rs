@@ -23,7 +23,7 @@ struct Args {
     #[arg(long, value_enum, default_value_t = What::Has)]
     what: What,
     /// Run raft-rs instead of raftcore.
-    #[cfg(feature = "peers")]
+    #[cfg(feature = "raft-rs")]
     #[arg(long)]
     raft_rs: bool,
 }
@@ -39,11 +39,18 @@ enum What {
 
 fn main() {
     let args = Args::parse();
-    #[cfg(feature = "peers")]
+    #[cfg(feature = "raft-rs")]
     if args.raft_rs {
         match args.job {
             Job::J1w => group::<raftcore_benches::RaftRs<Framed>>(&args),
-            Job::J7 => eprintln!("J7 is not run on raft-rs"),
+            Job::J7 => {
+                let count = usize::try_from(args.entries).unwrap_or(usize::MAX);
+                let mut acks = raftcore_benches::RaftRsAcks::new(args.voters, count);
+                for _ in 0..count {
+                    assert_eq!(measured(|| acks.deliver_next()), 1);
+                    acks.drop_outputs();
+                }
+            }
             Job::J8 => {
                 let frames = raftcore_benches::RaftRsFrames::new();
                 measured(|| (0..args.entries).for_each(|_| drop(black_box(frames.decode()))));
