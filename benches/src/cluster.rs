@@ -73,10 +73,19 @@ struct Member {
     payload_bytes: u64,
 }
 
+static CONFIG: OnceLock<Arc<Config>> = OnceLock::new();
+
 /// One configuration for all nodes of the program, as a host of many groups would do it.
 fn config() -> Arc<Config> {
-    static CONFIG: OnceLock<Arc<Config>> = OnceLock::new();
     Arc::clone(CONFIG.get_or_init(Arc::default))
+}
+
+/// Chooses what clusters run with that are not told: the default, but for this.
+///
+/// # Panics
+/// If there was a cluster already.
+pub fn configure(config: Config) {
+    CONFIG.set(Arc::new(config)).expect("the first use of the configuration");
 }
 
 fn index(id: NodeId) -> usize {
@@ -87,12 +96,19 @@ impl<H: Hop> Cluster<H> {
     /// As [`Group::cold`], with any number of voters.
     #[must_use]
     pub fn of(voters: usize) -> Self {
+        Self::with(voters, &config())
+    }
+
+    /// As [`Group::cold`], with any number of voters, and another configuration.
+    #[must_use]
+    pub fn with(voters: usize, config: &Arc<Config>) -> Self {
         let ids = 1..=voters as u64;
         let membership = Membership::of_voters(ids.clone()).expect("a legal membership");
         let start = |id| {
             let identity = Identity { group: GroupId(1), node: NodeId(id) };
             let stored = Stored::found(identity, membership.clone());
-            let mut node = Node::new(config(), stored, LogIndex(0)).expect("a first start");
+            let mut node =
+                Node::new(Arc::clone(config), stored, LogIndex(0)).expect("a first start");
             node.tick(Tick(0));
             Member { node, touched: true, commands: 0, payload_bytes: 0 }
         };

@@ -16,7 +16,7 @@ pub mod jobs;
 mod peer_raft_rs;
 mod sample;
 
-pub use cluster::{Acks, Cluster, Direct, Framed, Frames, Hop};
+pub use cluster::{Acks, Cluster, Direct, Framed, Frames, Hop, configure};
 pub use group::{Group, NODES};
 #[cfg(feature = "raft-rs")]
 pub use peer_raft_rs::{RaftRs, RaftRsAcks, RaftRsFrames};

@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use core::hint::black_box;
+use raftcore::Config;
 use raftcore_benches::{Acks, Cluster, Framed, Frames, Group, Job, NODES, jobs, measured};
 
 /// Runs a job once.
@@ -22,6 +23,9 @@ struct Args {
     /// What to ask the idle node of J4, and how far to go in J8: decode, or verify too.
     #[arg(long, value_enum, default_value_t = What::Has)]
     what: What,
+    /// A default of the configuration to switch off.
+    #[arg(long, value_enum)]
+    without: Vec<Feature>,
     /// Run raft-rs instead of raftcore.
     #[cfg(feature = "raft-rs")]
     #[arg(long)]
@@ -37,8 +41,19 @@ enum What {
     Verify,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Feature {
+    PreVote,
+    CheckQuorum,
+}
+
 fn main() {
     let args = Args::parse();
+    raftcore_benches::configure(Config {
+        pre_vote: !args.without.contains(&Feature::PreVote),
+        check_quorum: !args.without.contains(&Feature::CheckQuorum),
+        ..Config::default()
+    });
     #[cfg(feature = "raft-rs")]
     if args.raft_rs {
         match args.job {
