@@ -48,6 +48,26 @@ pub fn j2<G: Group>(group: &mut G, entries: u64, payload: usize) -> u64 {
     entries
 }
 
+/// J2 with the proposals of a batch in one call, as raft-rs allows.
+#[cfg(feature = "raft-rs")]
+pub fn j2_together<H: crate::PeerHop>(
+    group: &mut crate::RaftRs<H>,
+    entries: u64,
+    payload: usize,
+) -> u64 {
+    let payload = vec![7; payload];
+    let goal = group.commands_everywhere() + entries;
+    let mut left = entries;
+    while left > 0 {
+        let batch = left.min(BATCH);
+        group.propose_together(black_box(&payload), batch);
+        group.settle();
+        left -= batch;
+    }
+    assert_eq!(group.commands_everywhere(), goal);
+    entries
+}
+
 /// J3: one proposal per poll; messages arrive when [`IN_FLIGHT`] proposals are under way.
 pub fn j3<G: Group>(group: &mut G, entries: u64, payload: usize) -> u64 {
     let payload = vec![7; payload];

@@ -19,7 +19,7 @@ mod sample;
 pub use cluster::{Acks, Cluster, Direct, Framed, Frames, Hop, configure};
 pub use group::{Group, NODES};
 #[cfg(feature = "raft-rs")]
-pub use peer_raft_rs::{RaftRs, RaftRsAcks, RaftRsFrames};
+pub use peer_raft_rs::{PeerHop, RaftRs, RaftRsAcks, RaftRsFrames};
 #[cfg(feature = "raft-rs")]
 pub use sample::sample_raft_rs;
 pub use sample::{Job, Sample, Sizes, measured, per_entry, sample_raftcore};

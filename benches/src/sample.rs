@@ -130,15 +130,8 @@ pub fn sample_raft_rs(job: Job, sizes: Sizes) -> Vec<Sample> {
         Job::J2 => {
             let mut figures = sample_group::<RaftRs>(job, sizes);
             let mut group: RaftRs = jobs::warmed(sizes.payload);
-            let payload = vec![7; sizes.payload];
-            let together = per_entry(|| {
-                let batches = sizes.entries / jobs::BATCH;
-                for _ in 0..batches {
-                    group.propose_together(&payload, jobs::BATCH);
-                    group.settle();
-                }
-                batches * jobs::BATCH
-            });
+            let Sizes { entries, payload, .. } = sizes;
+            let together = per_entry(|| jobs::j2_together(&mut group, entries, payload));
             figures.push(figure("ns_one_call", together));
             figures
         }

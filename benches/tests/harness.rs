@@ -123,10 +123,9 @@ mod raft_rs {
     #[test]
     fn proposals_in_one_call_are_applied_like_the_others() {
         let mut group: RaftRs = jobs::warmed(16);
-        group.propose_together(&[7; 16], 64);
-        group.settle();
-        assert_eq!(group.commands_everywhere(), jobs::WARM_UP + 64);
-        assert_eq!(group.payload_bytes(NODES - 1), (jobs::WARM_UP + 64) * 16);
+        assert_eq!(jobs::j2_together(&mut group, 100, 16), 100);
+        assert_eq!(group.commands_everywhere(), jobs::WARM_UP + 100);
+        assert_eq!(group.payload_bytes(NODES - 1), (jobs::WARM_UP + 100) * 16);
     }
 
     #[test]

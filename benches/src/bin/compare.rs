@@ -1,7 +1,7 @@
 //! Raftcore and raft-rs on the same jobs in the same run: alternating repetitions, medians.
 
 use clap::{Parser, ValueEnum};
-use raftcore_benches::{Job, Sample, Sizes, sample_raft_rs, sample_raftcore};
+use raftcore_benches::{Group, Job, RaftRs, Sample, Sizes, sample_raft_rs, sample_raftcore};
 use serde::Serialize;
 
 /// Compares raftcore with raft-rs.
@@ -69,7 +69,7 @@ fn measure(job: Job, sizes: Sizes, repetitions: usize, quiet: bool) -> Vec<Row> 
     let row = |metric| {
         let (ours, value) = (median(&ours, metric), median(&peer, metric));
         let ratio = ours.zip(value).map(|(ours, value)| ours / value);
-        Row { job, payload, metric, ours, peer: "raft-rs", value, ratio }
+        Row { job, payload, metric, ours, peer: <RaftRs as Group>::NAME, value, ratio }
     };
     let rows: Vec<Row> = metrics.into_iter().map(row).collect();
     if !quiet {
@@ -103,10 +103,17 @@ fn print_result(row: &Row) {
 
 fn table(rows: &[Row]) {
     println!();
-    println!("{:<5}{:<24}{:>12}{:>12}{:>9}", "job", "metric", "raftcore", "raft-rs", "ratio");
+    println!(
+        "{:<5}{:<24}{:>12}{:>15}{:>9}",
+        "job",
+        "metric",
+        "raftcore",
+        <RaftRs as Group>::NAME,
+        "ratio"
+    );
     for row in rows {
         let job = format!("{:?}", row.job);
         let (ours, value) = (number(row.ours, 1), number(row.value, 1));
-        println!("{job:<5}{:<24}{ours:>12}{value:>12}{:>9}", row.metric, number(row.ratio, 3));
+        println!("{job:<5}{:<24}{ours:>12}{value:>15}{:>9}", row.metric, number(row.ratio, 3));
     }
 }

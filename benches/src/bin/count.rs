@@ -30,6 +30,10 @@ struct Args {
     #[cfg(feature = "raft-rs")]
     #[arg(long)]
     raft_rs: bool,
+    /// Hand raft-rs the proposals of J2 in one call.
+    #[cfg(feature = "raft-rs")]
+    #[arg(long)]
+    together: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -56,22 +60,7 @@ fn main() {
     });
     #[cfg(feature = "raft-rs")]
     if args.raft_rs {
-        match args.job {
-            Job::J1w => group::<raftcore_benches::RaftRs<Framed>>(&args),
-            Job::J7 => {
-                let count = usize::try_from(args.entries).unwrap_or(usize::MAX);
-                let mut acks = raftcore_benches::RaftRsAcks::new(args.voters, count);
-                for _ in 0..count {
-                    assert_eq!(measured(|| acks.deliver_next()), 1);
-                    acks.drop_outputs();
-                }
-            }
-            Job::J8 => {
-                let frames = raftcore_benches::RaftRsFrames::new();
-                measured(|| (0..args.entries).for_each(|_| drop(black_box(frames.decode()))));
-            }
-            _ => group::<raftcore_benches::RaftRs>(&args),
-        }
+        raft_rs(&args);
         return;
     }
     match args.job {
@@ -80,6 +69,31 @@ fn main() {
         Job::J7 => acks(&args),
         Job::J8 => frames(&args),
         _ => group::<Cluster>(&args),
+    }
+}
+
+#[cfg(feature = "raft-rs")]
+fn raft_rs(args: &Args) {
+    use raftcore_benches::{RaftRs, RaftRsAcks, RaftRsFrames};
+    match args.job {
+        Job::J1w => group::<RaftRs<Framed>>(args),
+        Job::J2 if args.together => {
+            let mut group: RaftRs = jobs::warmed(args.payload);
+            measured(|| jobs::j2_together(&mut group, args.entries, args.payload));
+        }
+        Job::J7 => {
+            let count = usize::try_from(args.entries).unwrap_or(usize::MAX);
+            let mut acks = RaftRsAcks::new(args.voters, count);
+            for _ in 0..count {
+                assert_eq!(measured(|| acks.deliver_next()), 1);
+                acks.drop_outputs();
+            }
+        }
+        Job::J8 => {
+            let frames = RaftRsFrames::new();
+            measured(|| (0..args.entries).for_each(|_| drop(black_box(frames.decode()))));
+        }
+        _ => group::<RaftRs>(args),
     }
 }
 
