@@ -138,6 +138,11 @@ impl<H: Hop> Cluster<H> {
         self.members[node].payload_bytes
     }
 
+    /// The nodes alone, first to last.
+    pub fn into_nodes(self) -> impl Iterator<Item = Node> {
+        self.members.into_iter().map(|member| member.node)
+    }
+
     fn member(&mut self, node: usize) -> &mut Node {
         let member = &mut self.members[node];
         member.touched = true;

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask check`, `baseline`, `demo`, `tidy` and `header`.
+//! The project's own commands: `cargo xtask check`, `baseline`, `compare`, `demo`, `tidy` and `header`.
 
 mod check;
 mod demo;
@@ -25,6 +25,8 @@ enum Command {
     Check(check::Arguments),
     /// Count instructions, and write what is counted to benches/baseline.json.
     Baseline,
+    /// Run all jobs on raftcore and raft-rs, and write the tables of benches/README.md.
+    Compare(speed::Arguments),
     /// Start three servers, kill the leader under load, and show that nothing was lost.
     Demo(demo::Arguments),
     /// Write include/raftcore.h from raft-ffi, or check that it is current.
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Baseline => speed::rewrite(),
+        Command::Compare(arguments) => speed::compare(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Header { check: true } => header::check(),
         Command::Header { check: false } => header::write(),
