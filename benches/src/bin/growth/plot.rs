@@ -25,7 +25,8 @@ pub(super) fn draw(plot: &Plot, path: &Path) -> Result<()> {
     if left > right {
         return Err(anyhow!("{} has no figures", plot.name));
     }
-    let top = 0.0..top * 1.25;
+    // Room for the names of the lines.
+    let top = 0.0..top * 1.45;
     if plot.x.logarithmic {
         on(plot, path, (left..right).log_scale(), top)
     } else {
@@ -65,7 +66,7 @@ where
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
+        .position(SeriesLabelPosition::UpperLeft)
         .background_style(WHITE)
         .border_style(RGBColor(200, 200, 200))
         .label_font(("sans-serif", 13))
