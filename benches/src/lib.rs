@@ -4,11 +4,6 @@
 //! at once and every committed entry applied at once. Whoever implements [`Group`] runs the same
 //! jobs, driven by the same code.
 
-#[cfg(all(feature = "peers", feature = "peers-prost"))]
-compile_error!("raft-rs has one codec in a build: `peers` or `peers-prost`");
-#[cfg(all(feature = "raft-rs", not(any(feature = "peers", feature = "peers-prost"))))]
-compile_error!("raft-rs wants a codec: `peers` or `peers-prost`");
-
 mod cluster;
 mod group;
 pub mod jobs;

@@ -10,7 +10,7 @@ use crate::cluster::{Direct, Framed};
 use crate::group::{Group, NODES};
 
 /// The codec that raft-rs was built with.
-#[cfg(all(feature = "peers", not(feature = "peers-prost")))]
+#[cfg(feature = "peers")]
 mod codec {
     use super::Message;
     use protobuf::Message as _;
@@ -26,7 +26,7 @@ mod codec {
     }
 }
 
-#[cfg(all(feature = "peers-prost", not(feature = "peers")))]
+#[cfg(feature = "peers-prost")]
 mod codec {
     use super::Message;
     use prost::Message as _;
