@@ -70,6 +70,8 @@ pub struct Totals {
     pub median_leader_changes: u64,
     /// Longest recovery after the faults, in ticks.
     pub recovery_ticks_max: u64,
+    /// Seeds in which a lost disk left nobody who can be elected.
+    pub unelectable: u64,
     /// Digest of the digests of all seeds, in the order of the seeds.
     pub digest: u64,
     /// Time it took.
@@ -235,6 +237,7 @@ fn totals(mut reports: Vec<RunReport>, elapsed: Duration) -> Totals {
         median_steps: median(|report| report.steps),
         median_commits: median(|report| report.commits),
         median_leader_changes: median(|report| report.leader_changes),
+        unelectable: reports.iter().map(|report| report.unelectable).sum(),
         recovery_ticks_max: reports.iter().map(|report| report.recovery_ticks).max().unwrap_or(0),
         digest: xxhash_rust::xxh3::xxh3_64(&digests),
         elapsed,

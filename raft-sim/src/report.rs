@@ -32,6 +32,8 @@ pub struct RunReport {
     pub restarts: u64,
     /// Ticks from the end of the faults until all logs were equal.
     pub recovery_ticks: u64,
+    /// 1 if a lost disk left nobody who can be elected, so that the cluster did not recover.
+    pub unelectable: u64,
     /// How often each kind of fault fired.
     pub faults: FaultCounts,
     /// Digest of everything that happened: events, messages, writes, applied entries.

@@ -142,6 +142,7 @@ fn as_json(totals: &Totals) -> serde_json::Value {
         "median_commits": totals.median_commits,
         "median_leader_changes": totals.median_leader_changes,
         "recovery_ticks_max": totals.recovery_ticks_max,
+        "unelectable": totals.unelectable,
         "digest": format!("{:016x}", totals.digest),
         "seconds": totals.elapsed.as_secs_f64(),
         "seeds_per_second": totals.seeds_per_second(),
@@ -180,6 +181,7 @@ fn totals_table(totals: &Totals) -> Table {
     let alone = [
         ("restarts", totals.restarts.to_string()),
         ("longest recovery, ticks", totals.recovery_ticks_max.to_string()),
+        ("seeds with nobody to elect after a lost disk", totals.unelectable.to_string()),
         ("digest", format!("{:016x}", totals.digest)),
         ("seconds", format!("{:.1}", totals.elapsed.as_secs_f64())),
         ("seeds per second", format!("{:.1}", totals.seeds_per_second())),

@@ -52,6 +52,7 @@ struct Stats {
     elections: u64,
     restarts: u64,
     recovery_ticks: u64,
+    unelectable: u64,
 }
 
 /// The state of one run.
@@ -162,6 +163,7 @@ impl World {
             elections: self.stats.elections,
             restarts: self.stats.restarts,
             recovery_ticks: self.stats.recovery_ticks,
+            unelectable: self.stats.unelectable,
             faults: self.counts,
             digest: self.digest.0,
         })

@@ -11,7 +11,8 @@ use crate::weather::LATE_MAX;
 /// must be replaced; [`TICKS_PER_PIECE`] come on top.
 pub const RECOVERY_ELECTIONS: u64 = 10;
 /// Ticks of recovery allowed for each append, write or apply in which the node furthest behind gets
-/// what it lacks: tight limits make that one per entry, and a full node asks for a pause after each.
+/// what it lacks, on top of a heartbeat's: tight limits make that one per entry, and a full node asks for
+/// a pause after each, which lasts until the next heartbeat.
 pub const TICKS_PER_PIECE: u64 = 8;
 /// Ticks after its end at which a host must have noticed that a read is over.
 const READ_MARGIN_TICKS: u64 = 4;
@@ -41,7 +42,8 @@ impl World {
             self.advance()?;
         }
         let begin = self.now;
-        let ticks = TICKS_PER_PIECE * self.pieces_behind();
+        let heartbeat = self.plan.configs.iter().map(|config| config.heartbeat_ticks).max();
+        let ticks = (TICKS_PER_PIECE + u64::from(heartbeat.unwrap_or(0))) * self.pieces_behind();
         let elections = RECOVERY_ELECTIONS * if self.plan.damages { 2 } else { 1 };
         let end = begin + elections * election_max + ticks * UNITS_PER_TICK;
         let mut fresh = None;
@@ -53,6 +55,11 @@ impl World {
             if self.recovered(&mut fresh)? {
                 self.stats.recovery_ticks = (self.now - begin) / UNITS_PER_TICK;
                 return self.settle();
+            }
+            if self.now > end && fresh.is_none() && self.plan.damages && !self.is_electable() {
+                note!(self, "nobody can be elected: a lost disk's vote is needed");
+                self.stats.unelectable = 1;
+                return Ok(());
             }
             if self.now > end {
                 return self.stuck(fresh, (self.now - begin) / UNITS_PER_TICK);
@@ -103,6 +110,34 @@ impl World {
                 && self.held(host, view.last) == own
         };
         Ok(settled && view.last >= id.index.0 && membership.nodes().all(same))
+    }
+
+    /// Whether some node can win an election, by its own log and those of the others that are left.
+    ///
+    /// A disk that is lost while a change of voters is under way may leave none, though most voters are
+    /// well: the node with the longest log knows itself as a learner only, and the change needs its vote.
+    fn is_electable(&self) -> bool {
+        let end = |host: usize| {
+            let node = &self.hosts.get(host)?.driver.as_ref()?.node;
+            Some((node.term_at(node.last_index()), node.last_index()))
+        };
+        let wins = |host: usize| {
+            let (view, membership) = (self.hosts[host].view, self.checks.membership(host));
+            let settled = view.membership.0 <= view.commit;
+            let votes = |voters: &mut dyn Iterator<Item = NodeId>| {
+                let (mut all, mut granted) = (0usize, 0usize);
+                for voter in voters {
+                    all += 1;
+                    let theirs = end(voter.0 as usize - 1);
+                    granted += usize::from(theirs.is_some_and(|theirs| Some(theirs) <= end(host)));
+                }
+                all == 0 || granted > all / 2
+            };
+            (!settled || membership.is_voter(Self::identity(host).node))
+                && votes(&mut membership.voters())
+                && votes(&mut membership.outgoing().iter().copied())
+        };
+        (0..self.hosts.len()).any(|host| self.hosts[host].driver.is_some() && wins(host))
     }
 
     pub(super) fn newest_leader(&self) -> Option<usize> {
