@@ -75,8 +75,10 @@ fn built_frame(mut dice: Dice<'_>) -> Vec<u8> {
     frame.push(kind);
     let head = u32::from(dice.byte());
     frame.extend_from_slice(&head.to_le_bytes());
+    let fixed = frame.len();
     frame.extend_from_slice(dice.rest());
-    frame.extend_from_slice(&[0; 8]);
+    let end = frame.len().min(fixed + head as usize);
+    frame.splice(end..end, [0; 8]);
     forge::seal_frame(&mut frame);
     frame
 }

@@ -72,8 +72,9 @@ pub struct Config {
     /// sent the snapshot. Default 64 MiB.
     pub max_retained_bytes: usize,
     /// Memory for recent log entries, in bytes of capacity. Only durable entries leave it, in blocks
-    /// of up to 64 KiB, so it may be exceeded by what is not durable and one block. What it no longer
-    /// holds is asked back with `ReadLog`. Default 64 MiB.
+    /// of up to 64 KiB, so it may be exceeded by what is not durable and one block. The last append
+    /// received may be held besides, until its entries are handed out for `Apply`. What the window no
+    /// longer holds is asked back with `ReadLog`. Default 64 MiB.
     pub window_bytes: usize,
 }
 

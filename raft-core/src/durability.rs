@@ -132,7 +132,7 @@ impl Durability {
         self.handed < last || self.handed_state() != current || self.rare.is_some()
     }
 
-    /// What the next write will say of snapshots and of the log's beginning.
+    /// What the next write will say of snapshots, of the log's beginning and of a truncation.
     pub(crate) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }

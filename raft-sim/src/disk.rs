@@ -201,7 +201,7 @@ impl Disk {
     /// start replaces that log.
     pub(crate) fn differs_from(&self, stored: &Stored) -> Option<String> {
         let end = |stored: &Stored| match stored.snapshot() {
-            Some(meta) if meta.id.index > stored.last().index => Err(meta.id),
+            Some(meta) if stored.term_at(meta.id.index) != Some(meta.id.term) => Err(meta.id),
             _ => Ok(stored.last().index),
         };
         let said = |stored: &Stored| (stored.identity(), stored.hard_state(), end(stored));

@@ -1,5 +1,6 @@
 //! Bytes to messages and writes, and back. Nothing is allocated by an unchecked number; the checksum
-//! of the whole is compared before anything else is read.
+//! of the whole is compared before anything else is read, but for the entries of an append, which their
+//! chain proves when they are received.
 
 mod frame;
 mod message;

@@ -155,6 +155,13 @@ impl Log {
         }
     }
 
+    /// No output is about to want what the last one took.
+    pub(crate) fn forget_recent(&mut self) {
+        if let Some(window) = &mut self.window {
+            window.forget_recent();
+        }
+    }
+
     #[inline]
     fn put(&mut self, entries: &Entries) {
         let (first, bytes) = (entries.first(), entries.bytes().len());
@@ -182,7 +189,7 @@ impl Log {
 
     /// Gives back memory that holds nothing.
     pub(crate) fn trim(&mut self, max_retained_bytes: usize) {
-        self.window.take_if(|window| window.trim(&mut self.marks));
+        self.window.take_if(|window| window.trim());
         self.terms.shrink_to_fit();
         self.marks.trim(max_retained_bytes);
     }
@@ -390,7 +397,7 @@ impl Log {
     /// The entries from `from` to at most `to`, about `max_bytes` of them but at least one; none if
     /// `from` is not in memory.
     ///
-    /// Never more than one block holds, so it may stop early: ask again for the rest.
+    /// May stop early, at the end of a block: ask again for the rest.
     #[inline]
     pub(crate) fn slice(&mut self, from: LogIndex, to: LogIndex, max_bytes: usize) -> Entries {
         if let Some(window) = &self.window

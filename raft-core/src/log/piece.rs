@@ -134,6 +134,13 @@ impl Tail {
         self.forget(from);
     }
 
+    /// Gives back memory that holds nothing.
+    pub(super) fn trim(&mut self) {
+        self.bytes.shrink_to_fit();
+        self.marks.shrink_to_fit();
+        self.held = self.bytes.len();
+    }
+
     /// Makes a block of it.
     pub(super) fn seal(self) -> Block {
         let Self { first, last, bytes, mut marks, .. } = self;

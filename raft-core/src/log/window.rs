@@ -90,8 +90,11 @@ impl Window {
 
     /// Lets the first block go.
     pub(super) fn pop_front(&mut self) {
-        let gone = self.sealed.pop_front().map_or(0, |block| block.held);
-        self.sealed_held = self.sealed_held.saturating_sub(gone);
+        let Some(block) = self.sealed.pop_front() else { return };
+        self.sealed_held = self.sealed_held.saturating_sub(block.held);
+        if self.recent.first() <= block.last {
+            self.forget_recent();
+        }
     }
 
     /// Makes a block of the tail.
@@ -112,12 +115,12 @@ impl Window {
     }
 
     /// Gives back memory that holds nothing. Says whether there is no entry left.
-    pub(super) fn trim(&mut self, marks: &mut Marks) -> bool {
-        self.seal(marks);
+    pub(super) fn trim(&mut self) -> bool {
+        self.tail.trim();
         self.forget_recent();
         self.copies = BytesMut::new();
         self.sealed.shrink_to_fit();
-        self.sealed.is_empty()
+        self.sealed.is_empty() && self.tail.bytes.is_empty()
     }
 
     /// Drops `from` and everything after.
@@ -144,7 +147,7 @@ impl Window {
     }
 
     /// No output is about to want the same entries again.
-    fn forget_recent(&mut self) {
+    pub(super) fn forget_recent(&mut self) {
         self.recent = Entries::from_parts(self.tail.first, 0, Bytes::new());
         self.after_recent = 0;
     }

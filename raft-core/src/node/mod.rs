@@ -152,7 +152,8 @@ impl Node {
     /// Takes a message from a peer.
     ///
     /// # Errors
-    /// [`RejectedMessage`] if no honest peer can have sent it; nothing is adopted then.
+    /// [`RejectedMessage`] if no honest peer can have sent it, or if its entries were damaged on the
+    /// way; nothing is adopted then.
     pub fn receive(&mut self, mut message: Message) -> Result<(), RejectedMessage> {
         let (kind, commit) = (message.kind(), self.shared.commit);
         let current = message.term == self.shared.term();

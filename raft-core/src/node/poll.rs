@@ -49,11 +49,7 @@ impl Node {
     #[inline]
     #[must_use = "an output is a duty: carry it out"]
     pub fn poll_output(&mut self) -> Option<Output> {
-        if self.sources == Sources::NONE {
-            debug_assert!(!self.looks_for_output(), "an output was forgotten");
-            return None;
-        }
-        self.poll_sources()
+        if self.sources == Sources::NONE { None } else { self.poll_sources() }
     }
 
     fn poll_sources(&mut self) -> Option<Output> {
@@ -99,6 +95,7 @@ impl Node {
         let answer = if self.shared.may_answer() { self.poll_answers() } else { None };
         if answer.is_none() {
             self.sources = Sources::NONE;
+            debug_assert!(!self.looks_for_output(), "an output was forgotten");
         }
         answer
     }
@@ -130,6 +127,14 @@ impl Node {
     #[must_use]
     pub fn has_output(&self) -> bool {
         self.sources != Sources::NONE && self.looks_for_output()
+    }
+
+    /// Whether an output was forgotten: there is one that a poll does not look for.
+    #[cfg(feature = "inspect")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn forgets_output(&self) -> bool {
+        !self.has_output() && self.looks_for_output()
     }
 
     fn looks_for_output(&self) -> bool {

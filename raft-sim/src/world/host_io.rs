@@ -127,7 +127,9 @@ impl World {
             let detail = format!("{outputs} outputs after {inputs} inputs");
             return broken(Property::BoundedResources, host, detail);
         }
-        if self.hosts[host].driver.as_ref().is_some_and(|driver| driver.node.has_output()) {
+        if let Some(Driver { node, .. }) = &self.hosts[host].driver
+            && (node.has_output() || node.forgets_output())
+        {
             return broken(Property::ContractKept, host, "has output after it gave none");
         }
         if let Some(Driver { told, .. }) = &self.hosts[host].driver {
