@@ -139,6 +139,11 @@ impl Checks {
         self.memberships[host].clone_from(membership);
     }
 
+    /// A founding write that a crash cut short promised nothing: it is made anew.
+    pub(crate) fn founds(&mut self, host: usize) {
+        self.images[host] = Image::default();
+    }
+
     /// A node has started with this state machine.
     pub(crate) fn started(&mut self, host: usize, applied: u64, view: &View) -> Checked {
         self.next_apply[host] = applied + 1;
@@ -321,7 +326,9 @@ impl Checks {
             self.ballots[host].cast(host, state.term.0, vote.0)?;
         }
         let term = write.hard_state.map_or(self.images[host].term(), |state| state.term.0);
-        let settled = self.committed_before(term + 1) as usize;
+        // The node may have reached its term after it took the entries of an earlier leader.
+        let newest = write.entries.iter().last().map_or(term, |entry| entry.id.term.0.min(term));
+        let settled = self.committed_before(newest + 1) as usize;
         self.images[host].fold(host, write, Agreed { all: &self.committed, settled })
     }
 

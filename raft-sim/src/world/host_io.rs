@@ -394,6 +394,7 @@ impl World {
         let mut start =
             record.then(|| Start::Stored(records.iter().map(|record| record.to_vec()).collect()));
         if stored.is_empty() {
+            self.checks.founds(host);
             let (identity, membership) = (Self::identity(host), self.plan.membership.clone());
             if host < self.plan.founders {
                 stored = Stored::found(identity, membership.clone());
