@@ -5,8 +5,8 @@ use raftcore::{Member, Membership, MembershipChange, Misuse, NodeId, PeerState};
 use support::lab::Link;
 
 /// Node 3 lacks what the log begins after: the pieces of a snapshot for it wait on the link.
-fn transfer_begun() -> Lab {
-    let mut lab = with_laggard(&["x=1", "x=2"]);
+fn transfer_begun(lacking: &[&str]) -> Lab {
+    let mut lab = with_laggard(lacking);
     snapshot(&mut lab, 1);
     lab.network.heal();
     lab.network.hold(Link { from: 1, to: 3 });
@@ -171,13 +171,7 @@ fn a_snapshot_with_news_replaces_the_whole_log() {
 /// 7: a snapshot of what the log begins with, by retransmission or mistake, costs no entry after it.
 #[test]
 fn a_snapshot_of_a_prefix_keeps_the_entries_after_it() {
-    let mut lab = with_laggard(&["x=1"]);
-    snapshot(&mut lab, 1);
-    lab.network.heal();
-    lab.network.hold(Link { from: 1, to: 3 });
-    lab.run(4);
-    lab.deliver(1, 3);
-    lab.settle();
+    let mut lab = transfer_begun(&["x=1"]);
     let pieces: Vec<Message> = lab.network.take_all(Link { from: 1, to: 3 });
     assert!(pieces.iter().all(|piece| piece.kind() == MessageKind::SnapshotChunk));
     pieces.iter().cloned().for_each(|piece| lab.arrive(piece));
@@ -194,7 +188,7 @@ fn a_snapshot_of_a_prefix_keeps_the_entries_after_it() {
 /// 7, figure 13: each chunk resets the election timer.
 #[test]
 fn a_chunk_is_a_sign_of_life() {
-    let mut lab = transfer_begun();
+    let mut lab = transfer_begun(&["x=1", "x=2"]);
     let pieces = lab.network.take_all(Link { from: 1, to: 3 });
     assert!(pieces.len() > 1);
     for piece in pieces {
@@ -209,7 +203,7 @@ fn a_chunk_is_a_sign_of_life() {
 /// 7, figure 13: a chunk of an old term is refused, and its sender told.
 #[test]
 fn a_chunk_of_an_old_term_is_refused() {
-    let mut lab = transfer_begun();
+    let mut lab = transfer_begun(&["x=1", "x=2"]);
     lab.tick(3, 30);
     lab.act(3, |node| node.receive(vote_request_to(3, 2, 9))).unwrap();
     lab.work(3);
