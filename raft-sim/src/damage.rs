@@ -23,7 +23,8 @@ pub(crate) enum ReadError {
 }
 
 /// What a damaged disk holds: the records one after the other, as in a file. Never only the newest
-/// record is missing: nothing on the disk tells that from a write that was not acknowledged.
+/// record is missing: nothing on the disk tells that from a write that was not acknowledged. What
+/// was torn away before it named the end of the log tells no more of the record before it.
 pub(crate) fn damage(records: &[Bytes], rng: &mut Rng) -> (FaultKind, Vec<u8>) {
     let place = |rng: &mut Rng, count: usize| rng.below(count as u64) as usize;
     let mut ends: Vec<usize> = Vec::with_capacity(records.len());
@@ -32,7 +33,8 @@ pub(crate) fn damage(records: &[Bytes], rng: &mut Rng) -> (FaultKind, Vec<u8>) {
     }
     let mut file = records.concat();
     let count = records.len();
-    let kind = if count < 2 { 0 } else { rng.below(4) };
+    let told = count - records.iter().rev().take_while(|record| names_no_end(record)).count();
+    let kind = if count < 2 { 0 } else { rng.below(if told < 2 { 3 } else { 4 }) };
     match kind {
         0 => {
             let at = place(rng, file.len());
@@ -59,11 +61,18 @@ pub(crate) fn damage(records: &[Bytes], rng: &mut Rng) -> (FaultKind, Vec<u8>) {
             (FaultKind::MisdirectedWrite, file)
         }
         _ => {
-            let missing = place(rng, count - 1);
+            let missing = place(rng, told - 1);
             let kept = records.iter().enumerate().filter(|&(place, _)| place != missing);
             (FaultKind::StaleWrite, kept.flat_map(|(_, record)| record.iter().copied()).collect())
         }
     }
+}
+
+/// Whether this is the first write of a life, torn before it named the end of the log.
+fn names_no_end(record: &Bytes) -> bool {
+    Write::decode(record).is_ok_and(|(write, _)| {
+        write.id.sequence == 1 && write.truncate_from.or(write.reset_log_to).is_none()
+    })
 }
 
 /// Reads records one after the other, as a host does after a crash: a torn tail is cut off.
@@ -86,7 +95,9 @@ pub(crate) fn read(file: Vec<u8>) -> Result<Stored, ReadError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use raftcore::{Config, GroupId, Identity, LogIndex, Membership, Node, NodeId, Output, Tick};
+    use raftcore::{
+        Config, GroupId, HardState, Identity, LogIndex, Membership, Node, NodeId, Output, Tick,
+    };
 
     /// What a single node wrote in three lives.
     fn records() -> Vec<Bytes> {
@@ -125,6 +136,27 @@ mod tests {
             }
         }
         assert!(noticed > 400, "{noticed}");
+    }
+
+    #[test]
+    fn what_comes_before_torn_beginnings_of_lives_is_never_missing() {
+        let mut records = records();
+        let whole = read(records.concat()).unwrap();
+        let mut torn = Write::empty(whole.identity().unwrap(), whole.last_write().unwrap());
+        for _ in 0..2 {
+            torn.id.incarnation.0 += 1;
+            torn.id.sequence = 1;
+            let incarnation = torn.id.incarnation;
+            torn.hard_state = Some(HardState { incarnation, ..whole.hard_state() });
+            records.push(torn.encode().into());
+        }
+        assert_eq!(read(records.concat()).unwrap().last(), whole.last());
+        let mut rng = Rng::new(5);
+        for _ in 0..5_000 {
+            if let (FaultKind::StaleWrite, file) = damage(&records, &mut rng) {
+                assert!(read(file).is_err());
+            }
+        }
     }
 
     #[test]
