@@ -8,8 +8,9 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::num::NonZeroU64;
 
+use crate::entries::Entries;
 use crate::input::{Chunk, Unavailable};
-use crate::log::{Fetched, Point};
+use crate::log::Point;
 use crate::log_reads::Reader;
 use crate::message::{Append, Body, Commit, Heartbeat, SnapshotReply};
 use crate::output::Output;
@@ -69,12 +70,14 @@ struct Probe {
 
 /// What should be sent to a peer next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Due {
+pub(crate) enum Due {
     Append,
-    Piece,
-    Chunk,
+    /// An append of entries that are no longer in memory.
+    StoredAppend,
     Heartbeat,
     Commit,
+    /// A piece of a snapshot, or a request for it.
+    Snapshot,
     Nothing,
 }
 
@@ -118,7 +121,9 @@ impl Peer {
         self.session == session
     }
 
-    fn due(&self, shared: &Shared) -> Due {
+    /// What should be sent to this peer next.
+    #[inline(always)]
+    pub(crate) fn due(&self, shared: &Shared) -> Due {
         let config = &shared.config;
         let has_window = match self.probe {
             _ if self.shipment.is_some() => false,
@@ -131,17 +136,18 @@ impl Peer {
             }
         };
         let awaits = || shared.log_reads.awaits(Reader::Peer(self.id), self.next);
-        if has_window && !self.paused && !awaits() {
+        if self.lacks_entries(shared) {
+            Due::Snapshot
+        } else if has_window && !self.paused && self.next > shared.log.start() {
             Due::Append
+        } else if has_window && !self.paused && !awaits() {
+            Due::StoredAppend
         } else if self.beat_due {
             Due::Heartbeat
         } else if let Some(shipment) = &self.shipment {
             let now = shared.now.unwrap_or_default();
-            match shipment.wants_chunk(config, now) {
-                _ if shipment.has_piece() => Due::Piece,
-                true => Due::Chunk,
-                false => Due::Nothing,
-            }
+            let due = shipment.has_piece() || shipment.wants_chunk(config, now);
+            if due { Due::Snapshot } else { Due::Nothing }
         } else if self.probe.is_none() && self.commit_told < self.usable_commit(shared) {
             Due::Commit
         } else {
@@ -155,73 +161,38 @@ impl Peer {
     }
 
     pub(crate) fn has_output(&self, shared: &Shared) -> bool {
-        self.due(shared) != Due::Nothing || self.lacks_entries(shared)
+        self.due(shared) != Due::Nothing
+    }
+
+    /// Whether nothing is left to say after a message with all entries there are.
+    fn is_served(&self, shared: &Shared) -> bool {
+        let sent = self.next > shared.log.last_index() && self.commit_told >= shared.commit;
+        sent && !self.beat_due && self.shipment.is_none()
     }
 
     /// Whether the next entry for this peer is known from a snapshot only, and it gets none yet.
     fn lacks_entries(&self, shared: &Shared) -> bool {
-        let lacks = self.next.prev() < shared.log.base().id.index;
-        lacks && self.shipment.is_none() && !self.paused
+        self.next <= shared.log.base().id.index && self.shipment.is_none() && !self.paused
     }
 
-    /// The next message for this peer, or what must be read for it.
-    pub(crate) fn next_output(&mut self, shared: &mut Shared, token: u64) -> Option<Output> {
-        if self.lacks_entries(shared) {
-            self.ship(shared);
-        }
-        let body = match self.due(shared) {
-            Due::Append => match self.append(shared) {
-                Some(append) => append,
-                // It waits for storage; something else may be due.
-                None => return self.next_output(shared, token),
-            },
-            Due::Piece => {
-                let piece = self.shipment.as_mut()?.take_piece(self.session)?;
-                Body::SnapshotChunk(Box::new(piece))
-            }
-            Due::Chunk => {
-                let id = shared.snapshots.next_request(shared.hard_state.incarnation);
-                let shipment = self.shipment.as_mut()?;
-                return Some(Output::ReadSnapshot(
-                    shipment.request(id, shared.config.max_chunk_bytes),
-                ));
-            }
-            Due::Heartbeat => {
-                self.beat_due = false;
-                self.watch = self.watch.or(NonZeroU64::new(token).map(|token| (token, self.next)));
-                let commit = self.tell_commit(shared);
-                let (session, matched) = (self.session, self.matched);
-                Body::Heartbeat(Heartbeat { session, commit, matched, token })
-            }
-            Due::Commit => {
-                let commit = self.tell_commit(shared);
-                Body::Commit(Commit { session: self.session, commit })
-            }
-            Due::Nothing => return None,
+    /// The append that is due, of entries in memory.
+    #[inline(never)]
+    pub(crate) fn append(&mut self, shared: &mut Shared, cursor: &mut usize) -> Option<Output> {
+        let (next, upto) = (self.next, shared.log.last_index());
+        let prev = match self.before_next.take() {
+            Some(prev) if prev.id.index == next.prev() => prev,
+            _ => shared.log.point(next.prev())?,
         };
-        Some(Output::Send(shared.message(self.id, body)))
+        let entries = shared.log.slice(next, upto, shared.config.max_append_bytes);
+        let append = self.append_of(shared, prev, entries);
+        *cursor = cursor.saturating_add(self.is_served(shared).into());
+        Some(self.send(shared, Body::Append(append)))
     }
 
-    fn tell_commit(&mut self, shared: &Shared) -> LogIndex {
-        self.commit_told = self.usable_commit(shared);
-        self.commit_told
-    }
-
-    fn append(&mut self, shared: &mut Shared) -> Option<Body> {
-        let last = shared.log.last();
-        let (next, upto, max_bytes) = (self.next, last.id.index, shared.config.max_append_bytes);
-        let (prev, entries) = if next > shared.log.start() {
-            let prev = match self.before_next.take() {
-                Some(prev) if prev.id.index == next.prev() => prev,
-                _ => shared.log.point(next.prev())?,
-            };
-            (prev, shared.log.slice(next, upto, max_bytes))
-        } else {
-            let Fetched { before, entries, .. } =
-                shared.fetch(Reader::Peer(self.id), next, upto, max_bytes)?;
-            (before, entries)
-        };
+    #[inline(always)]
+    fn append_of(&mut self, shared: &Shared, prev: Point, entries: Entries) -> Append {
         if !entries.is_empty() {
+            let last = shared.log.last();
             self.next = entries.last().next();
             self.before_next = (entries.last() == last.id.index).then_some(last);
         }
@@ -234,13 +205,69 @@ impl Peer {
             }
         }
         self.tell_commit(shared);
-        Some(Body::Append(Append {
+        Append {
             session: self.session,
             prev: prev.id,
             prev_checksum: prev.checksum,
             commit: shared.commit,
             entries,
-        }))
+        }
+    }
+
+    /// The commit notice that is due.
+    #[inline(never)]
+    pub(crate) fn commit(&mut self, shared: &Shared, cursor: &mut usize) -> Option<Output> {
+        let commit = self.tell_commit(shared);
+        *cursor = cursor.saturating_add(self.is_served(shared).into());
+        Some(self.send(shared, Body::Commit(Commit { session: self.session, commit })))
+    }
+
+    /// What else is due; `None` if something was begun: look again.
+    #[inline(never)]
+    pub(crate) fn other(&mut self, due: Due, shared: &mut Shared, token: u64) -> Option<Output> {
+        match due {
+            Due::StoredAppend => {
+                let (next, upto) = (self.next, shared.log.last_index());
+                let max_bytes = shared.config.max_append_bytes;
+                let fetched = shared.fetch(Reader::Peer(self.id), next, upto, max_bytes)?;
+                let append = self.append_of(shared, fetched.before, fetched.entries);
+                Some(self.send(shared, Body::Append(append)))
+            }
+            Due::Heartbeat => {
+                self.beat_due = false;
+                self.watch = self.watch.or(NonZeroU64::new(token).map(|token| (token, self.next)));
+                let commit = self.tell_commit(shared);
+                let (session, matched) = (self.session, self.matched);
+                let beat = Heartbeat { session, commit, matched, token };
+                Some(self.send(shared, Body::Heartbeat(beat)))
+            }
+            Due::Snapshot => self.next_of_snapshot(shared),
+            Due::Append | Due::Commit | Due::Nothing => None,
+        }
+    }
+
+    /// The next piece of a snapshot, or what must be read for it; `None` if one has just begun.
+    fn next_of_snapshot(&mut self, shared: &mut Shared) -> Option<Output> {
+        let session = self.session;
+        let Some(shipment) = &mut self.shipment else {
+            self.ship(shared);
+            return None;
+        };
+        if let Some(piece) = shipment.take_piece(session) {
+            return Some(self.send(shared, Body::SnapshotChunk(Box::new(piece))));
+        }
+        let id = shared.snapshots.next_request(shared.hard_state.incarnation);
+        Some(Output::ReadSnapshot(shipment.request(id, shared.config.max_chunk_bytes)))
+    }
+
+    #[inline(always)]
+    fn send(&self, shared: &Shared, body: Body) -> Output {
+        Output::Send(shared.message(self.id, body))
+    }
+
+    fn tell_commit(&mut self, shared: &Shared) -> LogIndex {
+        self.commit_told = self.usable_commit(shared);
+        self.commit_told
     }
 
     /// The peer has everything up to `matched`, durably. Says whether that is news.

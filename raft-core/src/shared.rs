@@ -11,7 +11,7 @@ use crate::log::{Fetched, Log, Point};
 use crate::log_reads::{LogReads, Reader};
 use crate::membership::Memberships;
 use crate::message::{Body, Message};
-use crate::output::{Event, Output, SnapshotMeta};
+use crate::output::{Event, SnapshotMeta};
 use crate::proposals::Proposals;
 use crate::read::Reads;
 use crate::rng::Rng;
@@ -305,14 +305,14 @@ impl Shared {
     }
 
     /// The received snapshot that is to replace the state machine, once it is durable.
-    pub(crate) fn next_restore(&mut self) -> Option<Output> {
+    pub(crate) fn next_restore(&mut self) -> Option<Box<SnapshotMeta>> {
         let meta = self.snapshots.take_restore()?;
         let changed = meta.membership_index > self.delivered && !meta.membership.is_joint();
         if changed {
             self.notice(Event::MembershipChanged { index: meta.membership_index });
         }
         self.delivered = meta.id.index;
-        Some(Output::Restore(meta))
+        Some(meta)
     }
 
     /// The next committed and durable entries.

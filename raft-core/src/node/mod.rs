@@ -17,7 +17,7 @@ use crate::error::{Misuse, Refused, RejectedMessage, StartError};
 use crate::input::{Answer, Chunk, Input, Unavailable};
 use crate::log_reads::Outcome;
 use crate::membership::MembershipChange;
-use crate::message::{Message, MessageKind};
+use crate::message::Message;
 use crate::output::{HaltReason, ReadConsistency};
 use crate::rng::Rng;
 use crate::role::Role;
@@ -154,22 +154,10 @@ impl Node {
     /// # Errors
     /// [`RejectedMessage`] if no honest peer can have sent it, or if its entries were damaged on the
     /// way; nothing is adopted then.
-    pub fn receive(&mut self, mut message: Message) -> Result<(), RejectedMessage> {
-        let (kind, commit) = (message.kind(), self.shared.commit);
-        let current = message.term == self.shared.term();
-        let result = self.receive_checked(&mut message);
-        // The two that come most often change little.
-        let sources = match (kind, &self.role) {
-            (MessageKind::AppendReply, Role::Leader(_))
-                if current && commit == self.shared.commit =>
-            {
-                Sources::ROLE
-            }
-            (MessageKind::Commit, Role::Follower(_)) if current => Sources::DELIVERY,
-            _ => Sources::ALL,
-        };
-        self.look(sources);
+    pub fn receive(&mut self, message: Message) -> Result<(), RejectedMessage> {
+        let result = self.receive_checked(message);
         if result.is_err() {
+            self.sources = Sources::ALL;
             count(&mut self.shared.counters().rejected_messages);
         }
         result
@@ -183,7 +171,7 @@ impl Node {
     /// [`Refused`] if this node does not lead, is busy, has halted, or the payload is too large.
     #[inline]
     pub fn propose(&mut self, payload: &[u8]) -> Result<EntryId, Refused> {
-        self.look(Sources::ROLE.and(Sources::WRITE));
+        self.sources = self.sources.and(Sources::ROLE).and(Sources::WRITE);
         let result = self.try_propose(payload);
         self.counted(result)
     }
@@ -339,7 +327,7 @@ impl Node {
         let incarnation = shared.hard_state.incarnation;
         shared.durability.persisted(write, incarnation, shared.log.last_index())?;
         shared.evict(shared.config.window_bytes);
-        let mut sources = Sources::MAIL.and(Sources::WRITE).and(Sources::DELIVERY);
+        let mut sources = if shared.is_dirty() { Sources::WRITE } else { Sources::NONE };
         match &mut self.role {
             Role::Follower(_) => sources = sources.and(Sources::ROLE),
             Role::Candidate(candidate) => {
@@ -398,7 +386,7 @@ impl Node {
             return Err(Misuse::NotHandedOut { index, handed_out });
         }
         self.shared.applied = self.shared.applied.max(index);
-        self.look(Sources::ANSWERS);
+        self.look(Sources::NONE);
         if self.shared.snapshots.is_release_due() {
             self.sources = Sources::ALL;
             self.discard();

@@ -2,6 +2,7 @@
 
 use super::Node;
 use crate::output::{Committed, Output};
+use crate::replication::Due;
 use crate::role::Role;
 use crate::shared::Shared;
 use crate::types::Tick;
@@ -37,10 +38,15 @@ impl Sources {
 }
 
 impl Node {
-    /// An input may have filled these sources. What is polled of them may lead to requests and events.
+    /// An input may have filled these sources.
     #[inline]
-    pub(super) const fn look(&mut self, sources: Sources) {
-        self.sources = self.sources.and(sources).and(Sources::ANSWERS);
+    pub(super) fn look(&mut self, sources: Sources) {
+        let shared = &self.shared;
+        let answers = if shared.may_answer() { Sources::ANSWERS } else { Sources::NONE };
+        let mail = if shared.mail.len() > 0 { Sources::MAIL } else { Sources::NONE };
+        let commits = shared.commit > shared.delivered;
+        let delivery = if commits { Sources::DELIVERY } else { Sources::NONE };
+        self.sources = self.sources.and(sources).and(answers).and(mail).and(delivery);
     }
 
     /// The next duty, or `None` when there is nothing to do for now.
@@ -53,64 +59,145 @@ impl Node {
     }
 
     fn poll_sources(&mut self) -> Option<Output> {
-        if let Some(reason) = &self.halted {
-            self.sources = Sources::NONE;
-            let first = !core::mem::replace(&mut self.halt_reported, true);
-            return first.then(|| Output::Halted(**reason));
+        if self.halted.is_some() {
+            return self.poll_halted();
         }
-        let shared = &mut self.shared;
-        if self.sources.has(Sources::ROLE) {
-            let output = match &mut self.role {
-                Role::Leader(leader) => leader.poll(shared),
-                Role::Candidate(candidate) => candidate.poll(shared).map(Output::Send),
-                Role::Follower(follower) => follower.poll(shared).map(Output::Send),
-            };
-            if output.is_some() {
-                return output;
+        let sources = self.sources;
+        if sources.has(Sources::ROLE) {
+            match &self.role {
+                Role::Leader(_) => self.poll_leader(),
+                Role::Follower(_) => self.poll_follower(),
+                Role::Candidate(_) => self.poll_candidate(),
             }
-            self.sources = self.sources.without(Sources::ROLE);
+        } else if sources.has(Sources::MAIL) {
+            self.poll_mail()
+        } else if sources.has(Sources::WRITE) {
+            self.poll_write()
+        } else if sources.has(Sources::DELIVERY) {
+            self.poll_delivery()
+        } else {
+            self.poll_answers()
         }
-        if self.sources.has(Sources::MAIL) {
-            if shared.mail.len() > 0
-                && let Some(message) = shared.mail.take(shared.durability.durable())
-            {
-                return Some(Output::Send(message));
-            }
-            self.sources = self.sources.without(Sources::MAIL);
-        }
-        if self.sources.has(Sources::WRITE) {
-            if shared.may_write() {
-                return next_write(shared);
-            }
-            self.sources = self.sources.without(Sources::WRITE);
-        }
-        if self.sources.has(Sources::DELIVERY) {
-            if shared.has_delivery()
-                && let Some(output) = self.deliver()
-            {
-                return Some(output);
-            }
-            self.sources = self.sources.without(Sources::DELIVERY);
-        }
-        let answer = if self.shared.may_answer() { self.poll_answers() } else { None };
-        if answer.is_none() {
-            self.sources = Sources::NONE;
-            debug_assert!(!self.looks_for_output(), "an output was forgotten");
-        }
-        answer
+    }
+
+    /// Nothing is left in a source: on to the next one.
+    fn poll_after(&mut self, source: Sources) -> Option<Output> {
+        self.sources = self.sources.without(source);
+        self.poll_output()
+    }
+
+    #[cold]
+    fn poll_halted(&mut self) -> Option<Output> {
+        self.sources = Sources::NONE;
+        let first = !core::mem::replace(&mut self.halt_reported, true);
+        let reason = self.halted.as_deref().copied();
+        reason.filter(|_| first).map(Output::Halted)
     }
 
     #[inline(never)]
-    fn deliver(&mut self) -> Option<Output> {
+    fn poll_leader(&mut self) -> Option<Output> {
+        if let Role::Leader(leader) = &mut self.role
+            && let Some(due) = leader.due(&mut self.shared)
+        {
+            return match due {
+                Due::Append => leader.append(&mut self.shared),
+                Due::Commit => leader.commit(&mut self.shared),
+                due => self.poll_other(due),
+            };
+        }
+        self.poll_after(Sources::ROLE)
+    }
+
+    /// Polls what may begin with something that is not yet an output, or with a request.
+    #[cold]
+    fn poll_other(&mut self, due: Due) -> Option<Output> {
+        self.sources = self.sources.and(Sources::ANSWERS);
+        let Role::Leader(leader) = &mut self.role else { return None };
+        let output = leader.other(due, &mut self.shared);
+        if output.is_some() { output } else { self.poll_sources() }
+    }
+
+    #[inline(never)]
+    fn poll_follower(&mut self) -> Option<Output> {
+        if let Role::Follower(follower) = &mut self.role {
+            if follower.has_reply(&self.shared) {
+                if !follower.asks() {
+                    self.sources = self.sources.without(Sources::ROLE);
+                }
+                return follower.reply(&self.shared);
+            }
+            if follower.asks()
+                && let Some(question) = follower.question(&mut self.shared)
+            {
+                return Some(Output::Send(question));
+            }
+        }
+        self.poll_after(Sources::ROLE)
+    }
+
+    #[cold]
+    fn poll_candidate(&mut self) -> Option<Output> {
+        if let Role::Candidate(candidate) = &mut self.role
+            && let Some(message) = candidate.poll(&mut self.shared)
+        {
+            return Some(Output::Send(message));
+        }
+        self.poll_after(Sources::ROLE)
+    }
+
+    #[cold]
+    fn poll_mail(&mut self) -> Option<Output> {
+        match self.shared.mail.take(self.shared.durability.durable()) {
+            Some(message) => Some(Output::Send(message)),
+            None => self.poll_after(Sources::MAIL),
+        }
+    }
+
+    #[inline(never)]
+    fn poll_write(&mut self) -> Option<Output> {
+        if self.shared.may_write() { self.next_write() } else { self.poll_after(Sources::WRITE) }
+    }
+
+    #[inline(never)]
+    fn next_write(&mut self) -> Option<Output> {
         let shared = &mut self.shared;
-        if shared.snapshots.awaits().is_some() {
-            return shared.next_restore();
+        let (state, max_bytes) = (shared.hard_state, shared.config.max_write_bytes);
+        let (identity, log) = (shared.identity, &mut shared.log);
+        let write = shared.durability.next_write(identity, state, log, max_bytes, shared.now);
+        if shared.snapshots.is_receiving() {
+            shared.queue_chunk();
         }
-        let entries = shared.deliver()?;
-        if let Role::Leader(leader) = &mut self.role {
-            leader.on_delivered(&entries);
+        if !shared.is_dirty() {
+            self.sources = self.sources.without(Sources::WRITE);
         }
-        Some(Output::Apply(Committed { entries }))
+        Some(Output::Persist(write))
+    }
+
+    #[inline(never)]
+    fn poll_delivery(&mut self) -> Option<Output> {
+        let shared = &mut self.shared;
+        if shared.has_delivery() {
+            if shared.snapshots.awaits().is_some() {
+                if let Some(meta) = shared.next_restore() {
+                    self.sources = self.sources.and(Sources::ANSWERS);
+                    return Some(Output::Restore(meta));
+                }
+            } else if let Some(entries) = shared.deliver() {
+                if entries.last() == shared.commit {
+                    self.sources = self.sources.without(Sources::DELIVERY);
+                }
+                if shared.may_answer() {
+                    self.sources = self.sources.and(Sources::ANSWERS);
+                }
+                if let Role::Leader(leader) = &mut self.role {
+                    leader.on_delivered(&entries);
+                }
+                return Some(Output::Apply(Committed { entries }));
+            }
+            // Storage is asked first.
+            self.sources = self.sources.and(Sources::ANSWERS);
+        }
+        self.poll_after(Sources::DELIVERY)
     }
 
     #[inline(never)]
@@ -120,7 +207,12 @@ impl Node {
             return Some(Output::ReadLog(request));
         }
         let answer = shared.reads.poll(shared.applied).or_else(|| shared.proposals.poll());
-        answer.or_else(|| shared.events.pop_front().map(Output::Event))
+        let answer = answer.or_else(|| shared.events.pop_front().map(Output::Event));
+        if answer.is_none() {
+            self.sources = Sources::NONE;
+            debug_assert!(!self.looks_for_output(), "an output was forgotten");
+        }
+        answer
     }
 
     /// Whether [`poll_output`](Self::poll_output) would give something.
@@ -181,15 +273,4 @@ impl Node {
 fn with_reads(timer: Option<Tick>, shared: &Shared) -> Option<Tick> {
     let answers = [shared.reads.deadline(), shared.log_reads.deadline()];
     answers.into_iter().chain([timer]).flatten().min()
-}
-
-#[inline(never)]
-fn next_write(shared: &mut Shared) -> Option<Output> {
-    let (state, max_bytes) = (shared.hard_state, shared.config.max_write_bytes);
-    let (identity, log) = (shared.identity, &mut shared.log);
-    let write = shared.durability.next_write(identity, state, log, max_bytes, shared.now);
-    if shared.snapshots.is_receiving() {
-        shared.queue_chunk();
-    }
-    Some(Output::Persist(write))
 }

@@ -3,59 +3,64 @@
 use alloc::boxed::Box;
 
 use super::Node;
+use super::poll::Sources;
 use crate::election;
 use crate::error::RejectedMessage;
-use crate::message::{Body, Message};
+use crate::message::{AppendOutcome, Body, Message};
 use crate::output::StepDownReason;
 use crate::role::follower;
 use crate::role::{Role, Transition};
 use crate::shared::count;
+use crate::types::{NodeId, Term};
 
 /// How far a message's term may be beyond this node's: elections do not get further ahead.
 const MAX_TERM_JUMP: u64 = 1 << 32;
 
 impl Node {
-    pub(super) fn receive_checked(&mut self, message: &mut Message) -> Result<(), RejectedMessage> {
-        self.admit(message)?;
-        let term = self.shared.term();
-        if message.term < term {
-            self.receive_of_old_term(message);
+    #[inline]
+    pub(super) fn receive_checked(&mut self, mut message: Message) -> Result<(), RejectedMessage> {
+        self.admit(&message)?;
+        let Message { from, term, .. } = message;
+        if term < self.shared.term() {
+            self.receive_of_old_term(&message);
             return Ok(());
         }
-        self.refuse_second_leader(message)?;
-        let checked = match &message.body {
+        match &mut message.body {
             Body::Append(append) => {
-                let checked = follower::check(&self.shared, message.term, append);
-                Some(checked.map_err(|error| self.report_divergence(message, error))?)
-            }
-            Body::SnapshotChunk(piece) => {
-                let checked = follower::check_piece(&self.shared, message.term, piece);
-                checked.map_err(|error| self.report_divergence(message, error))?;
-                None
-            }
-            _ => None,
-        };
-        if !self.follow_term(message) {
-            return Ok(());
-        }
-        let from = message.from;
-        match (&mut message.body, &mut self.role) {
-            (Body::Append(append), Role::Follower(follower)) => {
-                if let Some(checked) = checked {
+                self.refuse_second_leader(from, term)?;
+                let checked = follower::check(&self.shared, term, append)
+                    .map_err(|error| self.report_divergence(from, append.session, error))?;
+                self.follow_leader(term);
+                if let Role::Follower(follower) = &mut self.role {
                     follower.on_append(&mut self.shared, from, append, checked);
                 }
+                self.look(Sources::ROLE.and(Sources::WRITE));
             }
-            (&mut Body::Commit(commit), Role::Follower(follower)) => {
-                follower.on_commit(&mut self.shared, from, commit);
+            Body::Commit(commit) => {
+                self.refuse_second_leader(from, term)?;
+                self.follow_leader_without_doubt(term);
+                match &mut self.role {
+                    Role::Follower(follower) => {
+                        follower.on_commit(&mut self.shared, from, *commit);
+                    }
+                    _ => count(&mut self.shared.counters().unexpected_replies),
+                }
+                self.look(Sources::NONE);
             }
-            (&mut Body::AppendReply(reply), Role::Leader(leader)) => {
-                let transition = leader.on_append_reply(&mut self.shared, from, reply)?;
-                self.perform(transition);
+            Body::AppendReply(reply) => {
+                self.follow_higher(term);
+                let Role::Leader(leader) = &mut self.role else {
+                    count(&mut self.shared.counters().unexpected_replies);
+                    return Ok(());
+                };
+                leader.on_append_reply(&mut self.shared, from, *reply)?;
+                if let AppendOutcome::Diverged { at, .. } = reply.outcome {
+                    let transition = leader.judge(&self.shared, at);
+                    self.perform(transition);
+                }
+                self.look(Sources::ROLE.and(Sources::WRITE));
             }
-            _ => {
-                let transition = self.dispatch(message)?;
-                self.perform(transition);
-            }
+            _ => return self.receive_rare(&message),
         }
         Ok(())
     }
@@ -94,6 +99,7 @@ impl Node {
 
     #[cold]
     fn receive_of_old_term(&mut self, message: &Message) {
+        self.sources = Sources::ALL;
         let term = self.shared.term();
         let alive = self.leader_is_alive();
         let shared = &mut self.shared;
@@ -117,14 +123,10 @@ impl Node {
     }
 
     /// Two leaders in one term: one of them forgot its vote (Raft 5.2, Election Safety).
-    fn refuse_second_leader(&self, message: &Message) -> Result<(), RejectedMessage> {
-        let term = self.shared.term();
-        if !is_from_leader(&message.body) || message.term != term {
-            return Ok(());
-        }
+    fn refuse_second_leader(&self, from: NodeId, term: Term) -> Result<(), RejectedMessage> {
         match self.leader() {
-            Some(leader) if leader != message.from => {
-                Err(RejectedMessage::SecondLeader { from: message.from, term, leader })
+            Some(leader) if leader != from && term == self.shared.term() => {
+                Err(RejectedMessage::SecondLeader { from, term, leader })
             }
             _ => Ok(()),
         }
@@ -133,51 +135,83 @@ impl Node {
     /// A log that contradicts this one is reported to its owner; the election timer runs on, and the
     /// other voters are then asked which of the two is right.
     #[cold]
-    fn report_divergence(&mut self, message: &Message, error: RejectedMessage) -> RejectedMessage {
-        let session = match &message.body {
-            Body::Append(append) => append.session,
-            Body::SnapshotChunk(piece) => piece.session,
-            _ => return error,
-        };
+    fn report_divergence(
+        &mut self,
+        from: NodeId,
+        session: u32,
+        error: RejectedMessage,
+    ) -> RejectedMessage {
         if let Some((at, outcome)) = follower::divergence(&error, &self.shared.log) {
             self.shared.doubt = self.shared.doubt.take().or(at.map(Box::new));
-            follower::reply(&mut self.shared, message.from, session, outcome);
+            follower::reply(&mut self.shared, from, session, outcome);
         }
         error
     }
 
-    /// The term rule (Raft 5.1): a higher term is adopted, except from those who only ask for a
-    /// pre-vote, or for a vote while a leader is alive (thesis 6.2). Says whether to go on.
-    fn follow_term(&mut self, message: &Message) -> bool {
-        let term = message.term;
-        let candidate = matches!(self.role, Role::Candidate(_));
-        let higher = term > self.shared.term();
-        match &message.body {
-            Body::PreVote(_) => return true,
-            Body::RequestVote(request) if higher && !request.transfer && self.leader_is_alive() => {
-                count(&mut self.shared.counters().leader_alive);
-                return false;
-            }
-            _ => {}
-        }
-        // Who asks about an entry in doubt goes on asking, whatever signs of life the leader gives.
-        let doubts = self.shared.doubt.is_some()
-            && matches!(message.body, Body::Heartbeat(_) | Body::Commit(_));
-        if higher || (candidate && is_from_leader(&message.body) && !doubts) {
+    /// The term rule (Raft 5.1): a higher term is adopted.
+    fn follow_higher(&mut self, term: Term) {
+        if term > self.shared.term() {
             let reason = StepDownReason::HigherTerm;
             self.perform(Transition::Follow { term, reason });
         }
-        true
     }
 
-    #[inline(never)]
-    fn dispatch(&mut self, message: &Message) -> Result<Transition, RejectedMessage> {
-        let Message { from, term, .. } = *message;
-        if let Body::PreVote(request) = message.body {
-            let alive = self.leader_is_alive();
-            election::on_pre_vote(&mut self.shared, from, term, request, alive);
-            return Ok(Transition::Stay);
+    /// A leader of this term, or of a higher one, is followed (Raft 5.2).
+    fn follow_leader(&mut self, term: Term) {
+        if term > self.shared.term() || matches!(self.role, Role::Candidate(_)) {
+            let reason = StepDownReason::HigherTerm;
+            self.perform(Transition::Follow { term, reason });
         }
+    }
+
+    /// Who asks about an entry in doubt goes on asking, whatever signs of life the leader gives.
+    fn follow_leader_without_doubt(&mut self, term: Term) {
+        if self.shared.doubt.is_some() {
+            self.follow_higher(term);
+        } else {
+            self.follow_leader(term);
+        }
+    }
+
+    /// Takes what a steady group does not send with each entry.
+    #[inline(never)]
+    fn receive_rare(&mut self, message: &Message) -> Result<(), RejectedMessage> {
+        self.sources = Sources::ALL;
+        let Message { from, term, .. } = *message;
+        match &message.body {
+            &Body::PreVote(request) => {
+                let alive = self.leader_is_alive();
+                election::on_pre_vote(&mut self.shared, from, term, request, alive);
+                return Ok(());
+            }
+            // A term is not adopted from those who ask for a vote while a leader is alive (thesis 6.2).
+            Body::RequestVote(request) => {
+                let higher = term > self.shared.term();
+                if higher && !request.transfer && self.leader_is_alive() {
+                    count(&mut self.shared.counters().leader_alive);
+                    return Ok(());
+                }
+                self.follow_higher(term);
+            }
+            Body::Heartbeat(_) => {
+                self.refuse_second_leader(from, term)?;
+                self.follow_leader_without_doubt(term);
+            }
+            Body::SnapshotChunk(piece) => {
+                self.refuse_second_leader(from, term)?;
+                follower::check_piece(&self.shared, term, piece)
+                    .map_err(|error| self.report_divergence(from, piece.session, error))?;
+                self.follow_leader(term);
+            }
+            _ => self.follow_higher(term),
+        }
+        let transition = self.dispatch(message)?;
+        self.perform(transition);
+        Ok(())
+    }
+
+    fn dispatch(&mut self, message: &Message) -> Result<Transition, RejectedMessage> {
+        let from = message.from;
         let shared = &mut self.shared;
         match (&message.body, &mut self.role) {
             (&Body::RequestVote(request), _) => {
@@ -241,8 +275,4 @@ impl Node {
             Role::Leader(_) => self.shared.config.check_quorum,
         }
     }
-}
-
-const fn is_from_leader(body: &Body) -> bool {
-    matches!(body, Body::Append(_) | Body::Heartbeat(_) | Body::Commit(_) | Body::SnapshotChunk(_))
 }

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 
 use super::Node;
+use super::poll::Sources;
 use crate::output::{Event, HaltReason, ReadFailure, StepDownReason};
 use crate::role::candidate::Candidate;
 use crate::role::follower::Follower;
@@ -21,6 +22,7 @@ impl Node {
 
     /// The one place where roles change. A transition may call for another.
     fn perform_all(&mut self, mut transition: Transition) {
+        self.sources = Sources::ALL;
         loop {
             transition = match transition {
                 Transition::Stay => return,

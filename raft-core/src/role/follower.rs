@@ -11,7 +11,7 @@ use crate::message::{
     Append, AppendOutcome, AppendReply, Body, Commit, Heartbeat, HeartbeatReply, Message,
     ReadIndex, ReadIndexReply, SnapshotPiece, SnapshotReply,
 };
-use crate::output::{Event, SnapshotMeta};
+use crate::output::{Event, Output, SnapshotMeta};
 use crate::shared::{Shared, count};
 use crate::snapshot::{Incoming, Outcome};
 use crate::types::{EntryId, LogIndex, NodeId, ReadId, SnapshotId, Term, Tick};
@@ -449,7 +449,8 @@ impl Follower {
         self.ask_due && self.leader.is_some() && durable
     }
 
-    fn question(&mut self, shared: &mut Shared) -> Option<Message> {
+    #[cold]
+    pub(crate) fn question(&mut self, shared: &mut Shared) -> Option<Message> {
         let leader = self.leader.filter(|_| self.has_question(shared))?;
         self.ask_due = false;
         let token = shared.reads.question()?;
@@ -479,26 +480,30 @@ impl Follower {
         self.verified.min(shared.durability.stable())
     }
 
+    /// Whether a question waits to be asked.
+    pub(crate) const fn asks(&self) -> bool {
+        self.ask_due
+    }
+
     pub(crate) fn has_message(&self, shared: &Shared) -> bool {
         self.has_reply(shared) || self.has_question(shared)
     }
 
-    fn has_reply(&self, shared: &Shared) -> bool {
+    /// Whether what there is to confirm is durable.
+    pub(crate) fn has_reply(&self, shared: &Shared) -> bool {
         (self.reply_due || self.confirmable(shared) > self.confirmed)
             && shared.durability.durable().term == shared.term()
     }
 
-    /// The reply to the appends of this session, once what it confirms is durable.
-    pub(crate) fn poll(&mut self, shared: &mut Shared) -> Option<Message> {
-        if !self.has_reply(shared) {
-            return self.question(shared);
-        }
+    /// The reply to the appends of this session.
+    #[inline(never)]
+    pub(crate) fn reply(&mut self, shared: &Shared) -> Option<Output> {
         let matched = self.confirmable(shared);
         self.reply_due = false;
         self.confirmed = matched;
         let outcome = AppendOutcome::Success { matched };
         let body = Body::AppendReply(AppendReply { session: self.session, outcome });
-        Some(shared.message(self.leader?, body))
+        Some(Output::Send(shared.message(self.leader?, body)))
     }
 }
 

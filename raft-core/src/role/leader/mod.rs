@@ -18,7 +18,7 @@ use crate::error::{Refused, RejectedMessage};
 use crate::message::{AppendOutcome, AppendReply, HeartbeatReply};
 use crate::output::{Event, HaltReason, Output, StepDownReason};
 use crate::quorum::{Votes, WITNESSES_MIN, has_quorum, reached_by_majority};
-use crate::replication::Peer;
+use crate::replication::{Due, Peer};
 use crate::shared::{Shared, count};
 use crate::status::PeerStatus;
 use crate::types::{EntryId, LogIndex, NodeId, Tick};
@@ -131,6 +131,12 @@ impl Leader {
         self.cursor = 0;
     }
 
+    #[cold]
+    fn begin_wanted_round(&mut self, shared: &mut Shared) {
+        self.begin_round(shared, shared.now.unwrap_or_default());
+        self.confirm_reads(shared, self.rounds.token());
+    }
+
     /// Whether a quorum was heard since the last check (thesis 6.2).
     fn heard_quorum(&mut self, shared: &Shared) -> bool {
         let heard = has_quorum(shared.memberships.current(), |id| {
@@ -192,11 +198,11 @@ impl Leader {
         shared: &mut Shared,
         from: NodeId,
         reply: AppendReply,
-    ) -> Result<Transition, RejectedMessage> {
+    ) -> Result<(), RejectedMessage> {
         let (base, last) = (shared.log.base().id.index, shared.log.last_index());
         let Some((at, peer)) = self.peer(from) else {
             count(&mut shared.counters().not_member);
-            return Ok(Transition::Stay);
+            return Ok(());
         };
         if let AppendOutcome::Success { matched } = reply.outcome
             && matched > last
@@ -206,7 +212,7 @@ impl Leader {
         peer.heard = !peer.contradicts;
         if !peer.is_current(reply.session) {
             count(&mut shared.counters().old_session);
-            return Ok(Transition::Stay);
+            return Ok(());
         }
         match reply.outcome {
             AppendOutcome::Success { matched } => {
@@ -223,21 +229,20 @@ impl Leader {
             AppendOutcome::Diverged { at, checksum } => {
                 if !differs(shared, at, checksum) {
                     count(&mut shared.counters().unexpected_replies);
-                    return Ok(Transition::Stay);
+                    return Ok(());
                 }
                 peer.diverged();
                 peer.differs = true;
                 shared.notice(Event::Diverged { peer: from, at });
-                return Ok(self.judge(shared, at));
             }
             AppendOutcome::OldTerm => count(&mut shared.counters().unexpected_replies),
         }
         self.cursor = self.cursor.min(at);
-        Ok(Transition::Stay)
+        Ok(())
     }
 
     /// A leader contradicted by so many voters that no quorum is left has the wrong log.
-    fn judge(&self, shared: &Shared, at: EntryId) -> Transition {
+    pub(crate) fn judge(&self, shared: &Shared, at: EntryId) -> Transition {
         let differ = || self.peers.iter().filter(|peer| peer.differs);
         let agrees = |id| differ().all(|peer| peer.id != id);
         let supported = has_quorum(shared.memberships.current(), agrees);
@@ -287,6 +292,7 @@ impl Leader {
     }
 
     /// Commits what a quorum holds durably, if the newest of it is of this term (Raft 5.4.2).
+    #[inline]
     fn advance_commit(&mut self, shared: &mut Shared, moved_to: LogIndex) -> bool {
         let own = self.own_match(shared);
         let reached = self.reached(shared, own, (shared.commit, moved_to), |peer| peer.matched);
@@ -333,19 +339,37 @@ impl Leader {
             || self.peers.iter().skip(self.cursor).any(|peer| peer.has_output(shared))
     }
 
-    /// The next append, heartbeat or commit notice: all free to leave before the own disk is done.
-    pub(crate) fn poll(&mut self, shared: &mut Shared) -> Option<Output> {
+    /// What is to be said next, and to whom: all of it may leave before the own disk is done.
+    #[inline]
+    pub(crate) fn due(&mut self, shared: &mut Shared) -> Option<Due> {
         if self.rounds.is_wanted() {
-            self.begin_round(shared, shared.now.unwrap_or_default());
-            self.confirm_reads(shared, self.rounds.token());
+            self.begin_wanted_round(shared);
         }
-        while let Some(peer) = self.peers.get_mut(self.cursor) {
-            if let Some(output) = peer.next_output(shared, self.rounds.token()) {
-                return Some(output);
+        while let Some(peer) = self.peers.get(self.cursor) {
+            match peer.due(shared) {
+                Due::Nothing => self.cursor = self.cursor.saturating_add(1),
+                due => return Some(due),
             }
-            self.cursor = self.cursor.saturating_add(1);
         }
-        self.timeout_now(shared).map(Output::Send)
+        self.has_timeout_now(shared).then_some(Due::Nothing)
+    }
+
+    #[inline]
+    pub(crate) fn append(&mut self, shared: &mut Shared) -> Option<Output> {
+        self.peers.get_mut(self.cursor)?.append(shared, &mut self.cursor)
+    }
+
+    #[inline]
+    pub(crate) fn commit(&mut self, shared: &mut Shared) -> Option<Output> {
+        self.peers.get_mut(self.cursor)?.commit(shared, &mut self.cursor)
+    }
+
+    /// What else is due; `None` if something was begun that comes first: look again.
+    pub(crate) fn other(&mut self, due: Due, shared: &mut Shared) -> Option<Output> {
+        match self.peers.get_mut(self.cursor) {
+            Some(peer) => peer.other(due, shared, self.rounds.token()),
+            None => self.timeout_now(shared).map(Output::Send),
+        }
     }
 
     pub(crate) fn status(&self) -> Vec<PeerStatus> {
