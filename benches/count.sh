@@ -7,7 +7,7 @@
 #   benches/count.sh J4 --what poll            has (default), poll, deadline
 #   benches/count.sh J7 --voters 101
 #   benches/count.sh J8 --what verify          decode (default), verify
-#   IN='xxh3|::checksum' benches/count.sh J1   only in functions or source files of such a name
+#   IN='rapidhash|::checksum' benches/count.sh J1   only in functions or source files of such a name
 #   PROFILE=1 benches/count.sh J1              the functions that take most, per entry
 #
 # SIZES="1000 3000" sets other sizes, CODEC=prost the codec of the peer; BINARY=path skips the build.

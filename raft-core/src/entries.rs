@@ -6,9 +6,9 @@
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::fmt;
+use rapidhash::v3::{DEFAULT_RAPID_SECRETS, rapidhash_v3_nano_inline};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::config::MAX_PAYLOAD_BYTES;
 use crate::membership::Membership;
@@ -41,7 +41,7 @@ impl EntryKind {
     }
 }
 
-/// The low 32 bits of XXH3 over an entry and its predecessor's checksum.
+/// Of an entry, and through its predecessor's checksum of every entry before it.
 pub(crate) type Checksum = u32;
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ pub struct EntryRef<'a> {
     pub id: EntryId,
     /// What it is for.
     pub kind: EntryKind,
-    /// Low 32 bits of XXH3 over the entry and its predecessor's checksum.
+    /// Of this entry and, through its predecessor's, of every entry before it.
     pub checksum: u32,
     /// The bytes that were proposed.
     pub payload: &'a [u8],
@@ -406,10 +406,15 @@ fn encode_header(out: &mut Vec<u8>, term: Term, kind: EntryKind, length: usize) 
 }
 
 /// The checksum of an entry after `before`, its predecessor's; `covered` is its header and payload.
+///
+/// Its place joins the hash of its bytes only at the end: so the bytes of one entry need not wait for
+/// the checksum of another.
 #[inline]
 fn checksum(group: GroupId, index: LogIndex, covered: &[u8], before: Checksum) -> Checksum {
-    let seed = u64::from(before) << 32 ^ group.0.rotate_left(40) ^ index.0;
-    xxh3_64_with_seed(covered, seed) as Checksum
+    let place = u64::from(before) << 32 ^ group.0.rotate_left(40) ^ index.0;
+    let bytes = rapidhash_v3_nano_inline::<false, false>(covered, &DEFAULT_RAPID_SECRETS);
+    let both = (u128::from(place) << 64 | u128::from(bytes)).to_le_bytes();
+    rapidhash_v3_nano_inline::<true, false>(&both, &DEFAULT_RAPID_SECRETS) as Checksum
 }
 
 /// The checksum "before" the first entry of a group: its founding membership.
@@ -427,4 +432,50 @@ pub(crate) fn encode_membership(membership: &Membership) -> Vec<u8> {
 pub(crate) fn decode_membership(payload: &[u8]) -> Option<Membership> {
     let (membership, rest) = postcard::take_from_bytes::<Membership>(payload).ok()?;
     (rest.is_empty() && membership.validate().is_ok()).then_some(membership)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A group, an index, the checksum before, and header and payload.
+    type Input = (u64, u64, u64, Vec<u8>);
+
+    fn of(input: &Input) -> Checksum {
+        let (group, index, before, covered) = input;
+        checksum(GroupId(*group), LogIndex(*index), covered, *before as Checksum)
+    }
+
+    /// Checks that no bit of some part keeps the checksum, and that each bit of the checksum changes
+    /// with half of them.
+    fn assert_unrelated(length: u8, bits: usize, flip: impl Fn(&mut Input, usize)) {
+        let mut flips = [0; 32];
+        for salt in 0..=255 {
+            let covered = (0..length).map(|place| place.wrapping_mul(73) ^ salt).collect();
+            let honest = (3, 1_000, 0x9e37_79b9, covered);
+            for bit in 0..bits {
+                let mut changed = honest.clone();
+                flip(&mut changed, bit);
+                let difference = of(&changed) ^ of(&honest);
+                assert_ne!(difference, 0, "length {length}, salt {salt}, bit {bit}");
+                flips.iter_mut().zip(0..).for_each(|(flips, at)| *flips += difference >> at & 1);
+            }
+        }
+        for flips in flips {
+            let share = f64::from(flips) / (256 * bits) as f64;
+            assert!((0.45..0.55).contains(&share), "length {length}: {share}");
+        }
+    }
+
+    #[test]
+    fn a_change_of_any_bit_makes_an_unrelated_checksum() {
+        for length in [3, 4, 7, 8, 15, 16, 17, 19, 32, 33, 48, 49, 66, 100, 255] {
+            assert_unrelated(length, 64, |(group, ..), bit| *group ^= 1 << bit);
+            assert_unrelated(length, 64, |(_, index, ..), bit| *index ^= 1 << bit);
+            assert_unrelated(length, 32, |(_, _, before, _), bit| *before ^= 1 << bit);
+            assert_unrelated(length, usize::from(length) * 8, |(.., covered), bit| {
+                covered[bit / 8] ^= 1 << (bit % 8);
+            });
+        }
+    }
 }

@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
 /// raft-rs with one of its codecs: the name in results, the feature of the benches.
 const PEERS: [(&str, &str); 2] = [("raft-rs", "peers"), ("raft-rs-prost", "peers-prost")];
 /// What hashes in the core: the chain is all that does, where messages are not encoded.
-const CHAIN: &str = "xxh3|::checksum";
+const CHAIN: &str = "rapidhash|::checksum";
 const BEGIN: &str = "<!-- figures: `cargo xtask compare` writes from here -->\n";
 const END: &str = "<!-- figures: to here -->\n";
 
