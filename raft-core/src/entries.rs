@@ -151,18 +151,21 @@ impl Entries {
             return Err(EntriesError::Index);
         }
         let mut rest: &[u8] = &bytes;
-        let mut term = 0;
+        // None is of term 0.
+        let mut least = 1;
         for place in 0..count {
             let index = first.plus(place.into());
-            let (Split { header, payload, .. }, after) =
-                split(rest).map_err(|fault| fault.at(index))?;
-            if header.term < term || header.term == 0 {
+            let Shape { term, kind, payload, end } =
+                Shape::of(rest).map_err(|fault| fault.at(index))?;
+            let (entry, after) = rest.split_at_checked(end).ok_or(EntriesError::Length)?;
+            if term < least {
                 return Err(EntriesError::TermFalls { index });
             }
-            if header.kind == EntryKind::Membership as u8 {
+            if kind == EntryKind::Membership {
+                let payload = entry.get(payload..).unwrap_or_default();
                 decode_membership(payload).ok_or(EntriesError::Membership { index })?;
             }
-            term = header.term;
+            least = term;
             rest = after;
         }
         if rest.is_empty() { Ok(Self { first, count, bytes }) } else { Err(EntriesError::Length) }
@@ -276,12 +279,14 @@ impl<'a> Iterator for EntriesIter<'a> {
     #[inline]
     fn next(&mut self) -> Option<EntryRef<'a>> {
         self.left = self.left.checked_sub(1)?;
-        let (Split { checksum, header, payload, covered }, rest) = split(self.rest).ok()?;
-        let id = EntryId { term: Term(header.term), index: self.index };
-        let kind = EntryKind::from_byte(header.kind)?;
+        let Shape { term, kind, payload, end } = Shape::of(self.rest).ok()?;
+        let (entry, rest) = self.rest.split_at_checked(end)?;
+        let (checksum, covered) = entry.split_first_chunk()?;
+        let id = EntryId { term: Term(term), index: self.index };
         self.rest = rest;
         self.index = self.index.next();
-        Some(EntryRef { id, kind, checksum, payload, covered })
+        let checksum = Checksum::from_le_bytes(*checksum);
+        Some(EntryRef { id, kind, checksum, payload: entry.get(payload..)?, covered })
     }
 }
 
@@ -301,69 +306,65 @@ impl Fault {
     }
 }
 
-/// One entry, taken apart.
-struct Split<'a> {
-    checksum: Checksum,
-    header: Header,
-    payload: &'a [u8],
-    /// Header and payload.
-    covered: &'a [u8],
+/// What an entry's header says.
+struct Shape {
+    term: u64,
+    kind: EntryKind,
+    /// Where the payload begins, from the checksum on.
+    payload: usize,
+    /// Where the entry ends.
+    end: usize,
 }
 
-/// Takes the first entry off.
-#[inline]
-fn split(bytes: &[u8]) -> Result<(Split<'_>, &[u8]), Fault> {
-    let (checksum, body) = bytes.split_first_chunk().ok_or(Fault::Length)?;
-    let (header, length) = match small_header(body) {
-        Some(found) => found,
-        None => split_header(body)?,
-    };
-    let end = (header.length as usize).checked_add(length).ok_or(Fault::Length)?;
-    let (covered, rest) = body.split_at_checked(end).ok_or(Fault::Length)?;
-    let payload = covered.get(length..).ok_or(Fault::Length)?;
-    let checksum = Checksum::from_le_bytes(*checksum);
-    Ok((Split { checksum, header, payload, covered }, rest))
-}
+impl Shape {
+    /// Reads the header of the first entry.
+    #[inline]
+    fn of(bytes: &[u8]) -> Result<Self, Fault> {
+        bytes.first_chunk().and_then(Self::small).map_or_else(|| Self::any(bytes), Ok)
+    }
 
-/// Nearly every header has a small term and a short payload: one byte each, or two for the length.
-#[inline]
-fn small_header(body: &[u8]) -> Option<(Header, usize)> {
-    match *body {
-        [term, kind, low, ..] if (term | low) < 0x80 && kind <= EntryKind::Membership as u8 => {
-            Some((Header { term: term.into(), kind, length: low.into() }, 3))
-        }
-        [term, kind, low, high, ..]
-            if (term | high) < 0x80 && kind <= EntryKind::Membership as u8 && high > 0 =>
+    /// Nearly every header has a small term and a length of one byte or two.
+    #[inline]
+    fn small(bytes: &[u8; 8]) -> Option<Self> {
+        let [_, _, _, _, term @ ..0x80, kind, low, high] = *bytes else { return None };
+        let kind = match kind {
+            0 => EntryKind::Noop,
+            1 => EntryKind::Command,
+            _ => return None,
+        };
+        let (payload, length) = match (low, high) {
+            (..0x80, _) => (7, usize::from(low)),
+            (_, 1..0x80) => (8, usize::from(low & 0x7f) | usize::from(high) << 7),
+            _ => return None,
+        };
+        Some(Self { term: term.into(), kind, payload, end: payload.saturating_add(length) })
+    }
+
+    #[cold]
+    fn any(bytes: &[u8]) -> Result<Self, Fault> {
+        // A term of two bytes, and otherwise small.
+        if let Some(&low @ 0x80..) = bytes.get(CHECKSUM_BYTES)
+            && let Some((_, rest)) = bytes.split_first()
+            && let Some(small @ Self { term: 1.., .. }) = rest.first_chunk().and_then(Self::small)
         {
-            let length = u32::from(low & 0x7f) | u32::from(high) << 7;
-            Some((Header { term: term.into(), kind, length }, 4))
+            let term = u64::from(low & 0x7f) | small.term << 7;
+            let (payload, end) = (small.payload.saturating_add(1), small.end.saturating_add(1));
+            return Ok(Self { term, payload, end, ..small });
         }
-        _ => None,
+        let body = bytes.get(CHECKSUM_BYTES..).ok_or(Fault::Length)?;
+        let (header, rest) = match postcard::take_from_bytes::<Header>(body) {
+            Ok(found) => found,
+            Err(postcard::Error::DeserializeUnexpectedEnd) => return Err(Fault::Length),
+            Err(_) => return Err(Fault::Header),
+        };
+        let kind = EntryKind::from_byte(header.kind).ok_or(Fault::Header)?;
+        let length = header.length as usize;
+        if length > MAX_PAYLOAD_BYTES {
+            return Err(Fault::TooLarge);
+        }
+        let payload = bytes.len().saturating_sub(rest.len());
+        Ok(Self { term: header.term, kind, payload, end: payload.saturating_add(length) })
     }
-}
-
-/// Any header, and its length in bytes.
-#[cold]
-fn split_header(body: &[u8]) -> Result<(Header, usize), Fault> {
-    // A term of two bytes, and otherwise small.
-    if let Some((&low @ 0x80.., rest)) = body.split_first()
-        && let Some((Header { term: high @ 1.., kind, length }, bytes)) = small_header(rest)
-    {
-        let term = u64::from(low & 0x7f) | high << 7;
-        return Ok((Header { term, kind, length }, bytes.saturating_add(1)));
-    }
-    let (header, rest) = match postcard::take_from_bytes::<Header>(body) {
-        Ok(found) => found,
-        Err(postcard::Error::DeserializeUnexpectedEnd) => return Err(Fault::Length),
-        Err(_) => return Err(Fault::Header),
-    };
-    if EntryKind::from_byte(header.kind).is_none() {
-        return Err(Fault::Header);
-    }
-    if header.length as usize > MAX_PAYLOAD_BYTES {
-        return Err(Fault::TooLarge);
-    }
-    Ok((header, body.len().saturating_sub(rest.len())))
 }
 
 /// Writes one entry at the end of `out` and gives its checksum.
