@@ -26,6 +26,12 @@ pub(crate) struct Point {
     pub(crate) checksum: Checksum,
 }
 
+impl From<EntryRef<'_>> for Point {
+    fn from(entry: EntryRef<'_>) -> Self {
+        Self { id: entry.id, checksum: entry.checksum }
+    }
+}
+
 /// What a run was found to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Verified {
@@ -261,9 +267,9 @@ impl Log {
     }
 
     /// Whether the log holds this entry: its term there, and its checksum if that is known.
-    pub(crate) fn agrees(&self, id: EntryId, checksum: Checksum) -> bool {
-        let same = |here: Point| here.checksum == checksum;
-        self.term(id.index) == Some(id.term) && self.point(id.index).is_none_or(same)
+    pub(crate) fn agrees(&self, there: Point) -> bool {
+        let EntryId { term, index } = there.id;
+        self.term(index) == Some(term) && self.point(index).is_none_or(|here| here == there)
     }
 
     /// Keeps in mind an entry that was read back from storage.
@@ -278,14 +284,12 @@ impl Log {
         let (before, rest) = if entries.first() == next {
             (self.base, entries.clone())
         } else {
-            let EntryRef { id, checksum, .. } = entries.iter().next()?;
-            (Point { id, checksum }, entries.skip(1))
+            (entries.iter().next()?.into(), entries.skip(1))
         };
         let end = Self::verify(self.group, before, &rest).ok()?.end;
-        let agrees = |point: Point| self.agrees(point.id, point.checksum);
         let in_term = |entry: EntryRef<'_>| self.term(entry.id.index) == Some(entry.id.term);
         let fits = put_back!(OvertakenAnswerCounts)
-            || agrees(before) && agrees(end) && rest.iter().all(in_term);
+            || self.agrees(before) && self.agrees(end) && rest.iter().all(in_term);
         fits.then_some(Fetched { before, entries: rest, end })
     }
 
@@ -383,7 +387,7 @@ impl Log {
                 return Some(*known);
             }
         }
-        self.entry(index).map(|entry| Point { id: entry.id, checksum: entry.checksum })
+        self.entry(index).map(Point::from)
     }
 
     /// One entry, if it is in memory.
@@ -429,11 +433,10 @@ impl Log {
             if entry.id.term < end.id.term {
                 return Err(EntriesError::TermFalls { index: entry.id.index });
             }
-            let expected = entry.chained(group, end.checksum);
-            if expected != entry.checksum {
+            if entry.checksum != entry.chained(group, end.checksum) {
                 return Err(EntriesError::Checksum { index: entry.id.index });
             }
-            end = Point { id: entry.id, checksum: expected };
+            end = entry.into();
             memberships |= entry.kind == EntryKind::Membership;
         }
         Ok(Verified { end, memberships })

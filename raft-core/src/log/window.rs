@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 
-use super::Point;
 use super::marks::Marks;
 use super::piece::{Block, Tail};
 use crate::entries::{Entries, EntryRef};
@@ -107,8 +106,7 @@ impl Window {
         }
         let block = tail.seal();
         if let Some(end) = block.entry(block.last) {
-            let end = Point { id: end.id, checksum: end.checksum };
-            marks.sealed(end, block.bytes.len());
+            marks.sealed(end.into(), block.bytes.len());
         }
         self.sealed_held = self.sealed_held.saturating_add(block.held);
         self.sealed.push_back(block);

@@ -3,7 +3,7 @@
 
 use super::Transition;
 use crate::durability::Claim;
-use crate::entries::{Checksum, EntryRef};
+use crate::entries::{Checksum, Entries, EntryRef};
 use crate::error::RejectedMessage;
 use crate::log::{Log, Point, Verified};
 use crate::log_reads::Reader;
@@ -62,9 +62,13 @@ pub(crate) fn check(
     append: &Append,
 ) -> Result<Checked, RejectedMessage> {
     let (log, commit, prev) = (&shared.log, shared.commit, append.prev);
-    let run = verify(log, term, append)?;
+    let before = Point { id: prev, checksum: append.prev_checksum };
+    let run = verify(log, term, before, &append.entries)?;
     if shared.is_joining() {
         return Ok(Checked::Conflict { hint: EntryId::default() });
+    }
+    if before == log.last() {
+        return Ok(Checked::Fits { known: 0, run });
     }
     if prev.index > log.last_index() {
         return Ok(Checked::Conflict { hint: log.last_within(prev.index, prev.term) });
@@ -78,14 +82,11 @@ pub(crate) fn check(
             }
             return Ok(Checked::Conflict { hint: log.last_within(prev.index.prev(), prev.term) });
         }
-        if !log.agrees(prev, append.prev_checksum) && !put_back!(PreviousTermIgnored) {
+        if !log.agrees(before) && !put_back!(PreviousTermIgnored) {
             return Err(RejectedMessage::Diverged { at });
         }
     }
-    if prev.index == log.last_index() {
-        return Ok(Checked::Fits { known: 0, run });
-    }
-    let known = known(log, commit, append)?;
+    let known = known(log, commit, &append.entries)?;
     let at = prev.index.plus(known.into());
     let evicted = log.term(at).is_some() && log.point(at).is_none();
     if known < append.entries.count() && evicted {
@@ -129,17 +130,20 @@ pub(crate) fn check_piece(
 }
 
 /// Checks that the entries follow each other, their predecessor and the message's term.
-fn verify(log: &Log, term: Term, append: &Append) -> Result<Verified, RejectedMessage> {
-    let prev = append.prev;
+fn verify(
+    log: &Log,
+    term: Term,
+    before: Point,
+    entries: &Entries,
+) -> Result<Verified, RejectedMessage> {
+    let prev = before.id;
     let sequence = RejectedMessage::Sequence { prev, term };
-    let fits =
-        prev.index.0.checked_add(append.entries.len() as u64).is_some_and(|end| end < u64::MAX);
-    let follows = append.entries.is_empty() || append.entries.first() == prev.index.next();
+    let fits = prev.index.0.checked_add(entries.len() as u64).is_some_and(|end| end < u64::MAX);
+    let follows = entries.is_empty() || entries.first() == prev.index.next();
     if !fits || !follows || prev.term > term || (prev.index.0 == 0) != (prev.term.0 == 0) {
         return Err(sequence);
     }
-    let before = Point { id: prev, checksum: append.prev_checksum };
-    let verified = Log::verify(log.group(), before, &append.entries)?;
+    let verified = Log::verify(log.group(), before, entries)?;
     if verified.end.id.term > term { Err(sequence) } else { Ok(verified) }
 }
 
@@ -148,15 +152,14 @@ fn verify(log: &Log, term: Term, append: &Append) -> Result<Verified, RejectedMe
 /// If one is, all before it are (Raft 5.3, Log Matching): so the last one decides nearly always, and
 /// a search finds the first that differs. Entries before the beginning of the log are committed and
 /// so known; of those no longer in memory only the terms are compared.
-fn known(log: &Log, commit: LogIndex, append: &Append) -> Result<u32, RejectedMessage> {
-    let entries = &append.entries;
+fn known(log: &Log, commit: LogIndex, entries: &Entries) -> Result<u32, RejectedMessage> {
     let overlap = log.last_index().next().since(entries.first());
     let overlap = u32::try_from(overlap).unwrap_or(u32::MAX).min(entries.count());
     let (mut known, mut differs) = (0u32, overlap.saturating_add(1));
     let mut at = overlap;
     while known.saturating_add(1) < differs {
         let Some(entry) = entries.iter().nth((at as usize).saturating_sub(1)) else { break };
-        if agrees(log, &entry) {
+        if agrees(log, entry) {
             known = at;
         } else {
             differs = at;
@@ -169,12 +172,12 @@ fn known(log: &Log, commit: LogIndex, append: &Append) -> Result<u32, RejectedMe
     }
 }
 
-fn agrees(log: &Log, entry: &EntryRef<'_>) -> bool {
+fn agrees(log: &Log, entry: EntryRef<'_>) -> bool {
     let index = entry.id.index;
     if index < log.base().id.index && !put_back!(CompactedAppendedAgain) {
         return true;
     }
-    log.agrees(entry.id, entry.checksum)
+    log.agrees(entry.into())
 }
 
 /// The log holds another entry in the place of this one: legal only if it is not committed, and of
