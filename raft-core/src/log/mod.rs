@@ -154,8 +154,9 @@ impl Log {
         self.last = end;
     }
 
-    /// The log ends with these entries, and the next outputs want just them.
-    pub(crate) fn share(&mut self, entries: Entries) {
+    /// The log ends with these entries, and the next outputs want just them: takes them, and gives
+    /// those that it had for that.
+    pub(crate) fn share(&mut self, entries: &mut Entries) {
         if let Some(window) = &mut self.window {
             window.share(entries);
         }

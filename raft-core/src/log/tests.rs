@@ -308,7 +308,7 @@ fn perform(log: &mut Log, model: &mut Vec<(EntryId, Vec<u8>)>, step: Step, fill:
                 let end = Log::verify(GROUP, log.last(), &run).unwrap().end;
                 log.extend(&run, end);
                 if entries % 2 == 0 {
-                    log.share(run);
+                    log.share(&mut run.clone());
                 }
             }
         }

@@ -139,9 +139,9 @@ impl Window {
     }
 
     /// The log ends with these entries, and the next outputs want just them.
-    pub(super) fn share(&mut self, entries: Entries) {
+    pub(super) fn share(&mut self, entries: &mut Entries) {
         self.after_recent = self.tail.bytes.len();
-        self.recent = entries;
+        core::mem::swap(&mut self.recent, entries);
     }
 
     /// No output is about to want the same entries again.

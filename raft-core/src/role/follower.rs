@@ -280,28 +280,44 @@ impl Follower {
                 self.refuse(shared, from);
             }
             Checked::Fits { known, run } => {
-                let end = run.end;
-                let news = (known as usize) < append.entries.len();
-                if news && !has_room(shared) {
-                    return self.refuse(shared, from);
+                let end = run.end.id.index;
+                if known < append.entries.count() {
+                    if !has_room(shared) {
+                        return self.refuse(shared, from);
+                    }
+                    self.store(shared, &mut append.entries, known, run);
+                } else {
+                    if put_back!(TruncateWithoutConflict) && end < shared.log.last_index() {
+                        shared.truncate(end.next());
+                    }
+                    self.reply_due |= end <= shared.durability.stable();
                 }
-                if news {
-                    // An honest leader changes nothing of what was verified here (Raft figure 3,
-                    // Leader Append-Only).
-                    let kept = append.prev.index.plus(known.into());
-                    self.verified = self.verified.min(kept);
-                    store(shared, append, known, run);
-                } else if put_back!(TruncateWithoutConflict)
-                    && end.id.index < shared.log.last_index()
-                {
-                    shared.truncate(end.id.index.next());
-                }
-                self.verified = self.verified.max(end.id.index);
-                shared.doubt.take_if(|doubt| doubt.id.index <= end.id.index);
-                self.reply_due |= end.id.index <= shared.durability.stable();
+                self.verified = self.verified.max(end);
+                shared.doubt.take_if(|doubt| doubt.id.index <= end);
                 self.adopt_commit(shared, append.commit);
             }
         }
+    }
+
+    /// Stores entries, but for the first `known`, in the place of those that contradict them.
+    fn store(&mut self, shared: &mut Shared, entries: &mut Entries, known: u32, run: Verified) {
+        if known > 0 {
+            *entries = entries.skip(known);
+        }
+        if entries.first() <= shared.log.last_index() {
+            // An honest leader changes nothing of what was verified here (Raft figure 3, Leader
+            // Append-Only).
+            self.verified = self.verified.min(entries.first().prev());
+            shared.truncate(entries.first());
+        }
+        shared.log.extend(entries, run.end);
+        shared.grew(entries.bytes().len());
+        if run.memberships {
+            let memberships = &mut shared.memberships;
+            let found = entries.memberships();
+            found.for_each(|(index, membership)| memberships.appended(index, membership));
+        }
+        shared.log.share(entries);
     }
 
     /// Not now: the leader asks again after the next heartbeat.
@@ -523,21 +539,6 @@ fn holds(shared: &Shared, end: EntryId) -> bool {
 fn has_room(shared: &Shared) -> bool {
     let bytes = shared.durability.undurable_bytes();
     bytes == 0 || bytes < shared.config.max_undurable_bytes
-}
-
-fn store(shared: &mut Shared, append: &mut Append, known: u32, run: Verified) {
-    let all = core::mem::take(&mut append.entries);
-    let new = if known == 0 { all } else { all.skip(known) };
-    if new.first() <= shared.log.last_index() {
-        shared.truncate(new.first());
-    }
-    shared.log.extend(&new, run.end);
-    shared.grew(new.bytes().len());
-    if run.memberships {
-        let memberships = &mut shared.memberships;
-        new.memberships().for_each(|(index, membership)| memberships.appended(index, membership));
-    }
-    shared.log.share(new);
 }
 
 /// Answers an append with something other than success; it waits for its term only.
