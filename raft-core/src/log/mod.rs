@@ -54,7 +54,7 @@ pub(crate) struct Fetched {
 /// 1. The `window` holds consecutive entries up to `last`; those after `start` are looked up there. A
 ///    block that reaches over `start` stays whole until it goes.
 /// 2. `base <= start <= last`. What lies between `base` and `start` is in storage only.
-/// 3. Terms never fall; `terms` has one item where each begins that entries after `base` have.
+/// 3. Terms never fall; `terms` has one item where each begins after `base`.
 /// 4. Each entry's checksum follows from its predecessor's.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
@@ -129,7 +129,9 @@ impl Log {
         let out = &mut tail.bytes;
         let checksum = encode_entry(out, self.group, id, kind, payload, self.last.checksum);
         let bytes = tail.bytes.len().saturating_sub(before);
-        self.note_term(id);
+        if term != self.last.id.term {
+            self.terms.push((id.index, term));
+        }
         self.last = Point { id, checksum };
         (id, bytes)
     }
@@ -137,21 +139,27 @@ impl Log {
     /// Appends a run that begins after the last entry, was verified, and ends in `end`.
     pub(crate) fn extend(&mut self, entries: &Entries, end: Point) {
         debug_assert_eq!(entries.first(), self.last.id.index.next());
-        self.note_terms(entries, end.id.term);
+        if end.id.term != self.last.id.term {
+            self.note_terms(entries);
+        }
         if entries.bytes().len() <= TAIL_BYTES_MAX {
             self.put(entries);
         } else {
-            let mut rest = entries.clone();
-            while !rest.is_empty() {
-                let fits = piece::count_within(&rest, TAIL_BYTES_MAX).max(1);
-                let tail = rest.skip(fits);
-                let taken = rest.bytes().len().saturating_sub(tail.bytes().len());
-                let head = rest.bytes().slice(..taken);
-                self.put(&Entries::from_parts(rest.first(), fits, head));
-                rest = tail;
-            }
+            self.put_in_parts(entries.clone());
         }
         self.last = end;
+    }
+
+    #[cold]
+    fn put_in_parts(&mut self, mut rest: Entries) {
+        while !rest.is_empty() {
+            let fits = piece::count_within(&rest, TAIL_BYTES_MAX).max(1);
+            let tail = rest.skip(fits);
+            let taken = rest.bytes().len().saturating_sub(tail.bytes().len());
+            let head = rest.bytes().slice(..taken);
+            self.put(&Entries::from_parts(rest.first(), fits, head));
+            rest = tail;
+        }
     }
 
     /// The log ends with these entries, and the next outputs want just them: takes them, and gives
@@ -175,22 +183,14 @@ impl Log {
         Window::with_room(&mut self.window, &mut self.marks, first, bytes).tail.extend(entries);
     }
 
-    fn note_terms(&mut self, entries: &Entries, end: Term) {
-        if self.terms.last().is_some_and(|&(_, newest)| newest == end) {
-            return;
-        }
-        let mut iter = entries.iter();
-        let Some(first) = iter.next() else { return };
-        self.note_term(first.id);
-        if first.id.term != end {
-            iter.for_each(|entry| self.note_term(entry.id));
-        }
-    }
-
-    fn note_term(&mut self, id: EntryId) {
-        let newest = self.terms.last().map_or(Term(0), |&(_, term)| term);
-        if id.term != newest {
-            self.terms.push((id.index, id.term));
+    #[cold]
+    fn note_terms(&mut self, entries: &Entries) {
+        let mut newest = self.last.id.term;
+        for EntryRef { id, .. } in entries {
+            if id.term != newest {
+                newest = id.term;
+                self.terms.push((id.index, newest));
+            }
         }
     }
 
@@ -305,7 +305,7 @@ impl Log {
             return self.reset(base);
         }
         let newest = self.terms.partition_point(|&(first, _)| first <= index);
-        self.terms.drain(..newest.saturating_sub(1));
+        self.terms.drain(..newest);
         self.marks.discarded(index);
         self.base = base;
         if self.start.id.index < index {

@@ -279,7 +279,7 @@ impl Follower {
                 let _ = shared.fetch(Reader::Check, at, at, 0);
                 self.refuse(shared, from);
             }
-            Checked::Fits { known, run } => {
+            Checked::Fits { known, ref run } => {
                 let end = run.end.id.index;
                 if known < append.entries.count() {
                     if !has_room(shared) {
@@ -300,7 +300,7 @@ impl Follower {
     }
 
     /// Stores entries, but for the first `known`, in the place of those that contradict them.
-    fn store(&mut self, shared: &mut Shared, entries: &mut Entries, known: u32, run: Verified) {
+    fn store(&mut self, shared: &mut Shared, entries: &mut Entries, known: u32, run: &Verified) {
         if known > 0 {
             *entries = entries.skip(known);
         }
