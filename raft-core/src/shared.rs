@@ -166,13 +166,6 @@ impl Shared {
         self.durability.writes_in_flight() < self.config.max_writes_in_flight && self.is_dirty()
     }
 
-    /// The log grew by so many bytes.
-    #[inline]
-    pub(crate) fn grew(&mut self, bytes: usize) {
-        self.durability.appended(bytes);
-        self.evict(self.config.window_bytes);
-    }
-
     /// Lets go of durable entries until the log takes about `max_bytes`.
     #[inline]
     pub(crate) fn evict(&mut self, max_bytes: usize) {

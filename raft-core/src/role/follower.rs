@@ -311,7 +311,7 @@ impl Follower {
             shared.truncate(entries.first());
         }
         shared.log.extend(entries, run.end);
-        shared.grew(entries.bytes().len());
+        shared.durability.appended(entries.bytes().len());
         if run.memberships {
             let memberships = &mut shared.memberships;
             let found = entries.memberships();

@@ -397,6 +397,6 @@ fn differs(shared: &Shared, at: EntryId, checksum: Checksum) -> bool {
 
 fn append(shared: &mut Shared, kind: EntryKind, payload: &[u8]) -> (EntryId, usize) {
     let (id, bytes) = shared.log.append(shared.hard_state.term, kind, payload);
-    shared.grew(bytes);
+    shared.durability.appended(bytes);
     (id, bytes)
 }
