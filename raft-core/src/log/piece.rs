@@ -22,6 +22,8 @@ pub(super) struct Piece<B> {
     pub(super) last: LogIndex,
     pub(super) bytes: B,
     marks: Vec<Mark>,
+    /// The first entry far enough after the last mark to get one.
+    due: LogIndex,
     /// Memory that counts against the window, in bytes. Counted, not asked of the buffer: a clone
     /// must behave alike.
     pub(super) held: usize,
@@ -85,21 +87,23 @@ impl<B: AsRef<[u8]>> Piece<B> {
         while self.marks.last().is_some_and(|&(marked, _)| marked >= from) {
             self.marks.pop();
         }
+        self.due = self.marks.last().map_or(self.first, |&(marked, _)| marked.plus(MARK_AFTER));
         self.last = from.prev();
     }
 }
 
 impl Tail {
     pub(super) const fn new(first: LogIndex) -> Self {
-        Self { first, last: first.prev(), bytes: Vec::new(), marks: Vec::new(), held: 0 }
+        let last = first.prev();
+        Self { first, last, bytes: Vec::new(), marks: Vec::new(), due: first, held: 0 }
     }
 
     /// Entries up to `last` are about to be appended, the first of them here.
     #[inline]
     pub(super) fn note(&mut self, first: LogIndex, last: LogIndex, offset: usize) {
-        let fresh = self.marks.last().is_none_or(|&(mark, _)| first.since(mark) >= MARK_AFTER);
-        if fresh {
+        if first >= self.due {
             self.marks.push((first, u32::try_from(offset).unwrap_or(u32::MAX)));
+            self.due = first.plus(MARK_AFTER);
         }
         self.last = last;
     }
@@ -143,11 +147,11 @@ impl Tail {
 
     /// Makes a block of it.
     pub(super) fn seal(self) -> Block {
-        let Self { first, last, bytes, mut marks, .. } = self;
+        let Self { first, last, bytes, mut marks, due, .. } = self;
         marks.shrink_to_fit();
         let held = bytes.len().saturating_add(marks.len().saturating_mul(size_of::<Mark>()));
         let held = held.saturating_add(size_of::<Block>());
-        Block { first, last, bytes: bytes.into_boxed_slice().into(), marks, held }
+        Block { first, last, bytes: bytes.into_boxed_slice().into(), marks, due, held }
     }
 }
 
