@@ -368,7 +368,7 @@ impl Shape {
 }
 
 /// Writes one entry at the end of `out` and gives its checksum.
-#[inline]
+#[inline(always)]
 pub(crate) fn encode_entry(
     out: &mut Vec<u8>,
     group: GroupId,
