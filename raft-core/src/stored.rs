@@ -260,8 +260,7 @@ impl Stored {
             }
             if let Some(end) = end {
                 base.log.extend(&write.entries, end);
-                let memberships = &mut base.memberships;
-                write.entries.memberships().for_each(|(at, next)| memberships.appended(at, next));
+                base.memberships.extended(&write.entries);
             }
             if let Some(point) = write.discard_through.and_then(|through| base.discardable(through))
             {

@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 
 use super::Membership;
+use crate::entries::Entries;
 use crate::few::Few;
 use crate::types::{LogIndex, NodeId};
 
@@ -40,6 +41,12 @@ impl Memberships {
 
     pub(crate) fn appended(&mut self, index: LogIndex, membership: Membership) {
         self.changes.push((index, membership));
+    }
+
+    /// Takes the memberships among entries that were appended.
+    #[cold]
+    pub(crate) fn extended(&mut self, entries: &Entries) {
+        entries.memberships().for_each(|(index, membership)| self.appended(index, membership));
     }
 
     /// Whether a node may run for leadership: it is a voter in the newest membership known to be

@@ -244,17 +244,19 @@ impl Follower {
     #[inline]
     fn hear(&mut self, shared: &mut Shared, leader: NodeId) {
         if self.leader != Some(leader) {
-            shared.notice(Event::LeaderChanged { term: shared.term(), leader });
-            self.leader = Some(leader);
-            self.patience = 0;
-        }
-        if self.patience == 0 {
-            self.patience = shared.election_ticks();
+            self.follow(shared, leader);
         }
         self.heard = shared.now;
         if shared.doubt.is_none() {
             self.deadline = shared.after(self.patience);
         }
+    }
+
+    #[cold]
+    fn follow(&mut self, shared: &mut Shared, leader: NodeId) {
+        shared.notice(Event::LeaderChanged { term: shared.term(), leader });
+        self.leader = Some(leader);
+        self.patience = shared.election_ticks();
     }
 
     pub(crate) fn on_append(
@@ -301,23 +303,26 @@ impl Follower {
 
     /// Stores entries, but for the first `known`, in the place of those that contradict them.
     fn store(&mut self, shared: &mut Shared, entries: &mut Entries, known: u32, run: &Verified) {
-        if known > 0 {
-            *entries = entries.skip(known);
+        if entries.first() <= shared.log.last_index() {
+            self.make_way(shared, entries, known);
         }
+        shared.log.extend(entries, run.end);
+        shared.durability.appended(entries.bytes().len());
+        if run.memberships {
+            shared.memberships.extended(entries);
+        }
+        shared.log.share(entries);
+    }
+
+    #[cold]
+    fn make_way(&mut self, shared: &mut Shared, entries: &mut Entries, known: u32) {
+        *entries = entries.skip(known);
         if entries.first() <= shared.log.last_index() {
             // An honest leader changes nothing of what was verified here (Raft figure 3, Leader
             // Append-Only).
             self.verified = self.verified.min(entries.first().prev());
             shared.truncate(entries.first());
         }
-        shared.log.extend(entries, run.end);
-        shared.durability.appended(entries.bytes().len());
-        if run.memberships {
-            let memberships = &mut shared.memberships;
-            let found = entries.memberships();
-            found.for_each(|(index, membership)| memberships.appended(index, membership));
-        }
-        shared.log.share(entries);
     }
 
     /// Not now: the leader asks again after the next heartbeat.
