@@ -5,6 +5,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::entries::Entries;
 use crate::error::Misuse;
 use crate::few::Few;
 use crate::log::Log;
@@ -20,27 +21,28 @@ const MAX_MAIL: usize = 512;
 /// A write that was handed out, and what it will have made durable.
 #[derive(Clone, Debug)]
 struct Ticket {
-    sequence: u64,
-    hard_state: HardState,
     /// The log up to here, as it stands now: a truncation lowers it.
     stable: LogIndex,
     bytes: usize,
     /// When it was handed out.
     since: Option<Tick>,
-    made: Option<Box<Made>>,
 }
 
-/// What a write makes durable of snapshots.
+/// What a write makes durable besides entries.
 #[derive(Clone, Debug)]
 pub(crate) struct Made {
+    /// The write.
+    sequence: u64,
+    hard_state: Option<HardState>,
     /// Bytes of a transfer, up to this end.
     pub(crate) chunk: Option<(u64, u64)>,
     pub(crate) snapshot: Option<Box<SnapshotMeta>>,
 }
 
-/// What the next write says of snapshots, and of the log's beginning and a new end: rare.
+/// What the next write says besides entries: rare.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rare {
+    pub(crate) hard_state: Option<HardState>,
     /// The transfer that the chunk belongs to, and the chunk.
     pub(crate) snapshot_chunk: Option<(u64, Box<SnapshotChunk>)>,
     pub(crate) snapshot: Option<Box<SnapshotMeta>>,
@@ -61,26 +63,27 @@ pub(crate) struct Durability {
     stable: LogIndex,
     handed: LogIndex,
     rare: Option<Box<Rare>>,
+    /// Of the writes in flight, oldest first: the last one's is that of write `sequence`.
     tickets: Few<Ticket>,
-    /// What became durable of snapshots and was not yet looked at.
-    made: Few<Box<Made>>,
+    /// What writes make durable besides entries, oldest first, and was not yet looked at.
+    made: Few<Made>,
     /// Bytes of entries that are not yet durable.
     undurable_bytes: usize,
     sequence: u64,
 }
 
 impl Durability {
-    pub(crate) fn new(durable: HardState, last: LogIndex, mut rare: Option<Rare>) -> Self {
+    pub(crate) fn new(durable: HardState, last: LogIndex, mut first: Rare) -> Self {
         // The first write of a further life names the end of the log it found: a disk that has lost
         // what earlier lives wrote is recognised.
         if durable.incarnation.0 > 0 {
-            rare.get_or_insert_default().truncate_from = Some(last.next());
+            first.truncate_from = Some(last.next());
         }
         Self {
             durable,
             stable: last,
             handed: last,
-            rare: rare.map(Into::into),
+            rare: Some(first.into()),
             tickets: Few::new(),
             made: Few::new(),
             undurable_bytes: 0,
@@ -107,11 +110,6 @@ impl Durability {
         self.tickets.len()
     }
 
-    /// The hard state that the last write carried, or found durable.
-    fn handed_state(&self) -> HardState {
-        self.tickets.last().map_or(self.durable, |ticket| ticket.hard_state)
-    }
-
     /// When the oldest write was handed out that is not acknowledged.
     pub(crate) fn waits_since(&self) -> Option<Tick> {
         self.tickets.first()?.since
@@ -128,11 +126,11 @@ impl Durability {
     }
 
     /// Whether the state in memory differs from what was handed out.
-    pub(crate) fn is_dirty(&self, current: HardState, last: LogIndex) -> bool {
-        self.handed < last || self.handed_state() != current || self.rare.is_some()
+    pub(crate) fn is_dirty(&self, last: LogIndex) -> bool {
+        self.handed < last || self.rare.is_some()
     }
 
-    /// What the next write will say of snapshots, of the log's beginning and of a truncation.
+    /// What the next write will say besides entries.
     pub(crate) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
@@ -140,16 +138,6 @@ impl Durability {
     /// Whether the next write has bytes of a snapshot already.
     pub(crate) fn has_chunk(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.snapshot_chunk.is_some())
-    }
-
-    #[inline]
-    pub(crate) fn has_made(&self) -> bool {
-        !self.made.is_empty()
-    }
-
-    /// The next thing that became durable of snapshots.
-    pub(crate) fn next_made(&mut self) -> Option<Box<Made>> {
-        self.made.pop_front()
     }
 
     /// A received snapshot takes the place of the log: earlier writes vouch for what was `committed`
@@ -189,32 +177,24 @@ impl Durability {
     #[inline]
     pub(crate) fn next_write(
         &mut self,
-        identity: Identity,
-        current: HardState,
+        incarnation: Incarnation,
         log: &mut Log,
         max_bytes: usize,
         now: Option<Tick>,
-    ) -> Write {
+    ) -> (WriteId, Entries, Option<Box<Rare>>) {
         self.sequence = self.sequence.saturating_add(1);
-        let id = WriteId { incarnation: current.incarnation, sequence: self.sequence };
-        let mut write = Write {
-            hard_state: (self.handed_state() != current).then_some(current),
-            entries: log.slice(self.handed.next(), log.last_index(), max_bytes),
-            ..Write::empty(identity, id)
-        };
-        if !write.entries.is_empty() {
-            self.handed = write.entries.last();
+        let id = WriteId { incarnation, sequence: self.sequence };
+        let entries = log.slice(self.handed.next(), log.last_index(), max_bytes);
+        if !entries.is_empty() {
+            self.handed = entries.last();
         }
-        let made = self.rare.take().map(|rare| take_rare(&mut write, *rare));
-        self.tickets.push(Ticket {
-            sequence: self.sequence,
-            hard_state: current,
-            stable: self.handed,
-            bytes: write.entries.bytes().len(),
-            since: now,
-            made,
-        });
-        write
+        let bytes = entries.bytes().len();
+        self.tickets.push(Ticket { stable: self.handed, bytes, since: now });
+        let rare = self.rare.take();
+        if let Some(rare) = &rare {
+            self.made.push(rare.makes(self.sequence));
+        }
+        (id, entries, rare)
     }
 
     /// Takes an acknowledgement: every write up to `id` survives a crash. Repeats are harmless.
@@ -225,29 +205,40 @@ impl Durability {
         incarnation: Incarnation,
         last: LogIndex,
     ) -> Result<(), Misuse> {
-        if id.incarnation > incarnation {
-            return Err(Misuse::UnknownWrite { id });
-        }
         if id.incarnation < incarnation {
             return Ok(());
         }
-        if id.sequence > self.sequence || id.sequence == 0 {
+        if id.incarnation > incarnation || !(1..=self.sequence).contains(&id.sequence) {
             return Err(Misuse::UnknownWrite { id });
         }
-        while self.tickets.first().is_some_and(|ticket| ticket.sequence <= id.sequence) {
-            if let Some(ticket) = self.tickets.pop_front() {
-                self.durable = ticket.hard_state;
-                self.stable = self.stable.max(ticket.stable);
-                self.undurable_bytes = self.undurable_bytes.saturating_sub(ticket.bytes);
-                if let Some(made) = ticket.made {
-                    self.made.push(made);
-                }
-            }
+        let later = self.sequence.saturating_sub(id.sequence);
+        while self.tickets.len() as u64 > later
+            && let Some(ticket) = self.tickets.pop_front()
+        {
+            self.stable = self.stable.max(ticket.stable);
+            self.undurable_bytes = self.undurable_bytes.saturating_sub(ticket.bytes);
         }
         if self.stable == last {
             self.undurable_bytes = 0;
         }
         Ok(())
+    }
+
+    /// Whether writes have made, or will make, something durable besides entries.
+    #[inline]
+    pub(crate) fn has_made(&self) -> bool {
+        !self.made.is_empty()
+    }
+
+    /// The next thing besides entries that became durable.
+    pub(crate) fn next_made(&mut self) -> Option<Made> {
+        let in_flight = self.tickets.len() as u64;
+        self.made
+            .first()
+            .filter(|made| made.sequence.saturating_add(in_flight) <= self.sequence)?;
+        let made = self.made.pop_front()?;
+        self.durable = made.hard_state.unwrap_or(self.durable);
+        Some(made)
     }
 
     #[cfg(feature = "inspect")]
@@ -262,18 +253,30 @@ impl Durability {
     }
 }
 
-#[cold]
-fn take_rare(write: &mut Write, rare: Rare) -> Box<Made> {
-    let (transfer, chunk) = rare.snapshot_chunk.unzip();
-    let end = chunk.as_ref().map(|chunk| chunk.offset.saturating_add(chunk.data.len() as u64));
-    let made = Made { chunk: transfer.zip(end), snapshot: rare.snapshot.clone() };
-    write.snapshot_chunk = chunk;
-    write.snapshot = rare.snapshot;
-    write.truncate_from = rare.truncate_from;
-    write.reset_log_to = rare.reset_log_to;
-    write.discard_through = rare.discard_through;
-    write.release_snapshots_below = rare.release_snapshots_below;
-    Box::new(made)
+impl Rare {
+    #[cold]
+    fn makes(&self, sequence: u64) -> Made {
+        let end = |chunk: &SnapshotChunk| chunk.offset.saturating_add(chunk.data.len() as u64);
+        let chunk = self.snapshot_chunk.as_ref().map(|(transfer, chunk)| (*transfer, end(chunk)));
+        let snapshot = self.snapshot.clone();
+        Made { sequence, hard_state: self.hard_state, chunk, snapshot }
+    }
+
+    #[cold]
+    pub(crate) fn with(self, identity: Identity, id: WriteId, entries: Entries) -> Write {
+        Write {
+            identity,
+            id,
+            hard_state: self.hard_state,
+            snapshot_chunk: self.snapshot_chunk.map(|(_, chunk)| chunk),
+            snapshot: self.snapshot,
+            reset_log_to: self.reset_log_to,
+            truncate_from: self.truncate_from,
+            entries,
+            discard_through: self.discard_through,
+            release_snapshots_below: self.release_snapshots_below,
+        }
+    }
 }
 
 /// The durable state that a message speaks of.

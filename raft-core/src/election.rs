@@ -42,7 +42,7 @@ pub(crate) fn on_request_vote(shared: &mut Shared, from: NodeId, request: Reques
     let up_to_date = shared.is_up_to_date(request.last) || put_back!(LogNotComparedInVotes);
     let granted = free && up_to_date;
     if granted {
-        shared.hard_state.vote = Some(from);
+        shared.set_hard_state(shared.term(), Some(from));
     }
     let message = shared.message(from, Body::VoteReply(VoteReply { granted }));
     let claim = match granted {

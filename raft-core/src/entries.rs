@@ -180,7 +180,7 @@ impl Entries {
     /// Index of the last entry; the one before [`first`](Self::first) if there is none.
     #[must_use]
     pub const fn last(&self) -> LogIndex {
-        LogIndex(self.first.0.saturating_add(self.count as u64).saturating_sub(1))
+        LogIndex(self.first.0.saturating_sub(1).wrapping_add(self.count as u64))
     }
 
     pub(crate) const fn count(&self) -> u32 {

@@ -43,22 +43,26 @@ impl Proposals {
     /// (Raft 5.3, Log Matching).
     pub(crate) fn delivered(&mut self, last: LogIndex, term: impl Fn(LogIndex) -> Option<Term>) {
         let newest = term(last);
-        let outcomes = &mut self.outcomes;
-        self.open.retain(|span| {
+        let mut at = 0;
+        while let Some(span) = self.open.get_mut(at) {
             let (ours, upto) = (Some(span.term), span.last.min(last));
-            while span.first <= upto && term(span.first) == ours {
-                span.first = if term(upto) == ours { upto.next() } else { span.first.next() };
-            }
-            if span.first > span.last {
-                return false;
+            if newest == ours {
+                // An entry of a term has all earlier ones of that term before it.
+                span.first = span.first.max(upto.next());
+            } else if span.first <= upto {
+                span.first = end_of(ours, span.first, upto, &term);
             }
             let lost = span.first <= last || newest > ours;
-            if lost {
+            if lost && span.first <= span.last {
                 let from = EntryId { term: span.term, index: span.first };
-                outcomes.push(Output::ProposalsLost { from, through: span.last });
+                self.outcomes.push(Output::ProposalsLost { from, through: span.last });
             }
-            !lost
-        });
+            if lost || span.first > span.last {
+                self.open.remove(at);
+            } else {
+                at = at.saturating_add(1);
+            }
+        }
     }
 
     /// A received snapshot ends in this entry: what became of proposals up to there, nobody can tell,
@@ -89,6 +93,20 @@ impl Proposals {
         self.open.trim();
         self.outcomes.trim();
     }
+}
+
+/// The first entry from `first` on that has another term than `ours`, or is after `upto`.
+#[cold]
+fn end_of(
+    ours: Option<Term>,
+    mut first: LogIndex,
+    upto: LogIndex,
+    term: &impl Fn(LogIndex) -> Option<Term>,
+) -> LogIndex {
+    while first <= upto && term(first) == ours {
+        first = first.next();
+    }
+    first
 }
 
 #[cfg(test)]

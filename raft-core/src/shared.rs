@@ -65,6 +65,15 @@ impl Shared {
         self.hard_state.term
     }
 
+    /// Enters a term, or votes in it. The next write says so.
+    pub(crate) fn set_hard_state(&mut self, term: Term, vote: Option<NodeId>) {
+        let state = HardState { term, vote, ..self.hard_state };
+        if state != self.hard_state {
+            self.hard_state = state;
+            self.durability.rare().hard_state = Some(state);
+        }
+    }
+
     /// The counters, to count one up.
     #[cold]
     pub(crate) fn counters(&mut self) -> &mut Counters {
@@ -159,11 +168,11 @@ impl Shared {
     }
 
     pub(crate) fn is_dirty(&self) -> bool {
-        self.durability.is_dirty(self.hard_state, self.log.last_index())
+        self.durability.is_dirty(self.log.last_index())
     }
 
     pub(crate) fn may_write(&self) -> bool {
-        self.durability.writes_in_flight() < self.config.max_writes_in_flight && self.is_dirty()
+        self.is_dirty() && self.durability.writes_in_flight() < self.config.max_writes_in_flight
     }
 
     /// Lets go of durable entries until the log takes about `max_bytes`.
@@ -198,10 +207,13 @@ impl Shared {
             || self.proposals.has_output()
     }
 
-    /// Whether entries can be handed out for `Apply`, or must be asked back first.
-    pub(crate) fn has_delivery(&self) -> bool {
-        let next = self.delivered.next();
-        self.delivered < self.deliverable() && !self.log_reads.awaits(Reader::Apply, next)
+    /// How far entries can be handed out for `Apply`, or must be asked back first.
+    #[inline]
+    pub(crate) fn delivery(&self) -> Option<LogIndex> {
+        let upto = self.deliverable();
+        let due =
+            self.delivered < upto && !self.log_reads.awaits(Reader::Apply, self.delivered.next());
+        due.then_some(upto)
     }
 
     /// The last entry that may be handed out for `Apply`.
@@ -308,29 +320,33 @@ impl Shared {
         Some(meta)
     }
 
-    /// The next committed and durable entries.
+    /// The next committed and durable entries; none if storage has to give them first.
     #[inline]
-    pub(crate) fn deliver(&mut self) -> Option<Entries> {
-        let upto = self.deliverable();
-        if self.delivered >= upto {
-            return None;
-        }
+    pub(crate) fn next_entries(&mut self, upto: LogIndex) -> Entries {
         let (next, max_bytes) = (self.delivered.next(), self.config.max_apply_bytes);
-        let entries = if next > self.log.start() {
-            self.log.slice(next, upto, max_bytes)
-        } else {
-            self.fetch(Reader::Apply, next, upto, max_bytes)?.entries
-        };
+        if next > self.log.start() {
+            return self.log.take(next, upto, max_bytes);
+        }
+        let fetched = self.fetch(Reader::Apply, next, upto, max_bytes);
+        fetched.map(|fetched| fetched.entries).unwrap_or_default()
+    }
+
+    /// These entries are handed out.
+    #[inline]
+    pub(crate) fn on_delivered(&mut self, entries: &Entries, upto: LogIndex) {
         self.delivered = entries.last();
-        if put_back!(ShortAnswerCountsAsWhole) && next <= self.log.start() {
+        if put_back!(ShortAnswerCountsAsWhole) && entries.first() <= self.log.start() {
             self.delivered = upto.min(self.log.start());
         }
-        self.log.delivered(self.delivered);
         if !self.proposals.is_empty() {
-            self.proposals.delivered(self.delivered, |index| self.log.term(index));
+            self.settle_proposals();
         }
         self.notice_memberships(entries.first());
-        Some(entries)
+    }
+
+    #[inline(never)]
+    fn settle_proposals(&mut self) {
+        self.proposals.delivered(self.delivered, |index| self.log.term(index));
     }
 
     /// A change is over when its final entry is handed out.

@@ -201,14 +201,6 @@ impl Log {
         self.marks.trim(max_retained_bytes);
     }
 
-    /// Everything up to here was handed out for `Apply`, nearly always the last use of `recent`.
-    #[inline]
-    pub(crate) fn delivered(&mut self, last: LogIndex) {
-        if let Some(window) = &mut self.window {
-            window.delivered(last);
-        }
-    }
-
     /// Lets blocks from the front go, as far as they are durable, until about `max_bytes` are left.
     #[inline]
     pub(crate) fn evict(&mut self, max_bytes: usize, durable: LogIndex) {
@@ -413,13 +405,30 @@ impl Log {
         self.cut_out(from, to, max_bytes)
     }
 
+    /// The same for `Apply`, nearly always the last use of these entries.
+    #[inline(never)]
+    pub(crate) fn take(&mut self, from: LogIndex, to: LogIndex, max_bytes: usize) -> Entries {
+        if let Some(window) = &mut self.window
+            && window.recent(from, to, max_bytes).is_some()
+        {
+            return window.take_recent();
+        }
+        let entries = self.cut_out(from, to, max_bytes);
+        if let Some(window) = &mut self.window {
+            window.delivered(entries.last());
+        }
+        entries
+    }
+
+    #[inline(never)]
     fn cut_out(&mut self, from: LogIndex, to: LogIndex, max_bytes: usize) -> Entries {
         let to = to.min(self.last.id.index);
-        if from > to || from <= self.start.id.index {
-            return Entries::from_parts(from, 0, Bytes::new());
+        match &mut self.window {
+            Some(window) if from > self.start.id.index && from <= to => {
+                window.cut_out(from, to, max_bytes)
+            }
+            _ => Entries::from_parts(from, 0, Bytes::new()),
         }
-        let window = self.window.as_mut();
-        window.map(|window| window.cut_out(from, to, max_bytes)).unwrap_or_default()
     }
 
     /// Checks that a run can follow the entry `before` and that its chain holds; gives its end.

@@ -58,29 +58,29 @@ impl<B: AsRef<[u8]>> Piece<B> {
     }
 
     /// The entries from `from`, which begins at `start`, to `to`: about `max_bytes` of them, at least
-    /// one. Gives their number and where they end.
-    pub(super) fn measure(
+    /// one. Gives their number and their bytes.
+    pub(super) fn part(
         &self,
         (from, start): (LogIndex, usize),
         to: LogIndex,
         max_bytes: usize,
-    ) -> (u32, usize) {
-        let all = self.bytes.as_ref();
-        let mut iter = EntriesIter::over(from, u32::MAX, all.get(start..).unwrap_or_default());
+    ) -> (u32, &[u8]) {
+        let rest = self.bytes.as_ref().get(start..).unwrap_or_default();
         let wanted = u32::try_from(to.next().since(from)).unwrap_or(u32::MAX);
-        if to == self.last && iter.bytes_left() <= max_bytes {
-            return (wanted, all.len());
+        if to == self.last && rest.len() <= max_bytes {
+            return (wanted, rest);
         }
-        let (mut count, mut end) = (0u32, start);
+        let mut iter = EntriesIter::over(from, u32::MAX, rest);
+        let (mut count, mut length) = (0u32, 0);
         while count < wanted && iter.next().is_some() {
-            let after = all.len().saturating_sub(iter.bytes_left());
-            if count > 0 && after.saturating_sub(start) > max_bytes {
+            let longer = rest.len().saturating_sub(iter.bytes_left());
+            if count > 0 && longer > max_bytes {
                 break;
             }
-            end = after;
+            length = longer;
             count = count.saturating_add(1);
         }
-        (count, end)
+        (count, rest.get(..length).unwrap_or_default())
     }
 
     fn forget(&mut self, from: LogIndex) {
@@ -165,8 +165,8 @@ impl Block {
 
     pub(super) fn slice(&self, from: LogIndex, to: LogIndex, max_bytes: usize) -> Entries {
         let start = self.offset(from);
-        let (count, end) = self.measure((from, start), to.min(self.last), max_bytes);
-        Entries::from_parts(from, count, self.bytes.slice(start..end))
+        let (count, part) = self.part((from, start), to.min(self.last), max_bytes);
+        Entries::from_parts(from, count, self.bytes.slice_ref(part))
     }
 }
 

@@ -150,10 +150,17 @@ impl Window {
         self.after_recent = 0;
     }
 
+    /// What was last cut out; no output is about to want it again.
+    #[inline]
+    pub(super) fn take_recent(&mut self) -> Entries {
+        let none = Entries::from_parts(self.recent.last().next(), 0, Bytes::new());
+        core::mem::replace(&mut self.recent, none)
+    }
+
     #[inline]
     pub(super) fn delivered(&mut self, last: LogIndex) {
-        if self.recent.last() <= last && !self.recent.is_empty() {
-            self.recent = Entries::from_parts(self.recent.last().next(), 0, Bytes::new());
+        if self.recent.last() <= last {
+            self.take_recent();
         }
     }
 
@@ -190,8 +197,8 @@ impl Window {
         }
         let known = from == self.recent.last().next();
         let start = if known { self.after_recent } else { self.tail.offset(from) };
-        let (count, end) = self.tail.measure((from, start), to, max_bytes);
-        let part = self.tail.bytes.get(start..end).unwrap_or_default();
+        let (count, part) = self.tail.part((from, start), to, max_bytes);
+        self.after_recent = start.saturating_add(part.len());
         let bytes = if part.len() > SMALL_COPY_BYTES {
             Bytes::copy_from_slice(part)
         } else {
@@ -202,7 +209,6 @@ impl Window {
             self.copies.split().freeze()
         };
         self.recent = Entries::from_parts(from, count, bytes);
-        self.after_recent = end;
         self.recent.clone()
     }
 }

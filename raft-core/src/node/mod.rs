@@ -87,11 +87,11 @@ impl Node {
         let fresh = last_write.is_none();
         let commit = applied.max(meta.id.index);
         let first = Rare {
+            hard_state: Some(hard_state),
             snapshot: fresh.then(|| meta.clone().into()),
             reset_log_to: (!whole).then_some(meta.id.index),
             ..Rare::default()
         };
-        let first = (fresh || !whole).then_some(first);
         let mut shared = Shared {
             rng: Rng::new([config.seed, identity.node.0, incarnation]),
             config,
@@ -327,6 +327,10 @@ impl Node {
         let incarnation = shared.hard_state.incarnation;
         shared.durability.persisted(write, incarnation, shared.log.last_index())?;
         shared.evict(shared.config.window_bytes);
+        if shared.durability.has_made() {
+            self.look_at_made();
+        }
+        let shared = &mut self.shared;
         let mut sources = if shared.is_dirty() { Sources::WRITE } else { Sources::NONE };
         match &mut self.role {
             Role::Follower(_) => sources = sources.and(Sources::ROLE),
@@ -342,17 +346,14 @@ impl Node {
             }
         }
         self.look(sources);
-        if self.shared.durability.has_made() {
-            self.look_at_made();
-        }
         Ok(())
     }
 
-    #[inline(never)]
+    #[cold]
     fn look_at_made(&mut self) {
         self.sources = Sources::ALL;
         while let Some(made) = self.shared.durability.next_made() {
-            self.on_made(*made);
+            self.on_made(made);
         }
     }
 

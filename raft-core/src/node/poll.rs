@@ -1,7 +1,7 @@
 //! What a node wants done, and in which order.
 
 use super::Node;
-use crate::output::{Committed, Output};
+use crate::output::{Committed, Output, Write};
 use crate::replication::Due;
 use crate::role::Role;
 use crate::shared::Shared;
@@ -161,43 +161,49 @@ impl Node {
     #[inline(never)]
     fn next_write(&mut self) -> Option<Output> {
         let shared = &mut self.shared;
-        let (state, max_bytes) = (shared.hard_state, shared.config.max_write_bytes);
-        let (identity, log) = (shared.identity, &mut shared.log);
-        let write = shared.durability.next_write(identity, state, log, max_bytes, shared.now);
+        let (life, max_bytes) = (shared.hard_state.incarnation, shared.config.max_write_bytes);
+        let (durability, log) = (&mut shared.durability, &mut shared.log);
+        let (id, entries, rare) = durability.next_write(life, log, max_bytes, shared.now);
         if shared.snapshots.is_receiving() {
             shared.queue_chunk();
         }
         if !shared.is_dirty() {
             self.sources = self.sources.without(Sources::WRITE);
         }
-        Some(Output::Persist(write))
+        if let Some(rare) = rare {
+            return Some(Output::Persist(rare.with(shared.identity, id, entries)));
+        }
+        Some(Output::Persist(Write { entries, ..Write::empty(shared.identity, id) }))
     }
 
     #[inline(never)]
     fn poll_delivery(&mut self) -> Option<Output> {
         let shared = &mut self.shared;
-        if shared.has_delivery() {
-            if shared.snapshots.awaits().is_some() {
-                if let Some(meta) = shared.next_restore() {
-                    self.sources = self.sources.and(Sources::ANSWERS);
-                    return Some(Output::Restore(meta));
-                }
-            } else if let Some(entries) = shared.deliver() {
-                if entries.last() == shared.commit {
-                    self.sources = self.sources.without(Sources::DELIVERY);
-                }
-                if shared.may_answer() {
-                    self.sources = self.sources.and(Sources::ANSWERS);
-                }
-                if let Role::Leader(leader) = &mut self.role {
-                    leader.on_delivered(&entries);
-                }
-                return Some(Output::Apply(Committed { entries }));
-            }
+        let Some(upto) = shared.delivery() else { return self.poll_after(Sources::DELIVERY) };
+        if shared.snapshots.awaits().is_some() {
+            self.sources = self.sources.and(Sources::ANSWERS);
+            return match shared.next_restore() {
+                Some(meta) => Some(Output::Restore(meta)),
+                None => self.poll_after(Sources::DELIVERY),
+            };
+        }
+        let entries = shared.next_entries(upto);
+        if entries.is_empty() {
             // Storage is asked first.
             self.sources = self.sources.and(Sources::ANSWERS);
+            return self.poll_after(Sources::DELIVERY);
         }
-        self.poll_after(Sources::DELIVERY)
+        shared.on_delivered(&entries, upto);
+        if entries.last() == shared.commit {
+            self.sources = self.sources.without(Sources::DELIVERY);
+        }
+        if shared.may_answer() {
+            self.sources = self.sources.and(Sources::ANSWERS);
+        }
+        if let Role::Leader(leader) = &mut self.role {
+            leader.on_delivered(&entries);
+        }
+        Some(Output::Apply(Committed { entries }))
     }
 
     #[inline(never)]
@@ -235,7 +241,7 @@ impl Node {
         }
         let shared = &self.shared;
         shared.may_write()
-            || shared.has_delivery()
+            || shared.delivery().is_some()
             || shared.log_reads.has_request()
             || !shared.events.is_empty()
             || shared.reads.has_output(shared.applied)

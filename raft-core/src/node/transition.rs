@@ -10,7 +10,7 @@ use crate::role::follower::Follower;
 use crate::role::leader::Leader;
 use crate::role::{Role, Transition};
 use crate::shared::count;
-use crate::types::{HardState, Term};
+use crate::types::Term;
 
 impl Node {
     #[inline]
@@ -39,7 +39,7 @@ impl Node {
         let shared = &mut self.shared;
         shared.reads.fail_asking(ReadFailure::LeaderLost);
         if term > shared.hard_state.term {
-            shared.hard_state = HardState { term, vote: None, ..shared.hard_state };
+            shared.set_hard_state(term, None);
             shared.mail.drop_held();
         }
         let deadline = match &self.role {
@@ -71,8 +71,7 @@ impl Node {
             return Transition::Stay;
         };
         count(&mut shared.counters().campaigns);
-        let vote = Some(shared.me());
-        shared.hard_state = HardState { term: Term(term), vote, ..shared.hard_state };
+        shared.set_hard_state(Term(term), Some(shared.me()));
         shared.mail.drop_held();
         self.run(Candidate::new(false, transfer))
     }
