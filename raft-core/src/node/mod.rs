@@ -331,21 +331,18 @@ impl Node {
             self.look_at_made();
         }
         let shared = &mut self.shared;
-        let mut sources = if shared.is_dirty() { Sources::WRITE } else { Sources::NONE };
         match &mut self.role {
-            Role::Follower(_) => sources = sources.and(Sources::ROLE),
+            Role::Follower(_) => self.look(Sources::ROLE),
             Role::Candidate(candidate) => {
-                sources = Sources::ALL;
                 let transition = candidate.count(shared);
                 self.perform(transition);
+                self.sources = Sources::ALL;
             }
             Role::Leader(leader) => {
-                if leader.on_stable(shared) {
-                    sources = Sources::ALL;
-                }
+                let committed = leader.on_stable(shared);
+                self.look(if committed { Sources::ALL } else { Sources::NONE });
             }
         }
-        self.look(sources);
         Ok(())
     }
 
@@ -387,7 +384,9 @@ impl Node {
             return Err(Misuse::NotHandedOut { index, handed_out });
         }
         self.shared.applied = self.shared.applied.max(index);
-        self.look(Sources::NONE);
+        if !self.shared.reads.is_empty() {
+            self.sources = self.sources.and(Sources::ANSWERS);
+        }
         if self.shared.snapshots.is_release_due() {
             self.sources = Sources::ALL;
             self.discard();

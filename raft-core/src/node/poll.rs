@@ -38,15 +38,27 @@ impl Sources {
 }
 
 impl Node {
-    /// An input may have filled these sources.
-    #[inline]
-    pub(super) fn look(&mut self, sources: Sources) {
+    /// An input may have filled these sources, and changed what is committed, durable or in the log.
+    #[inline(always)]
+    pub(super) fn look(&mut self, mut sources: Sources) {
         let shared = &self.shared;
-        let answers = if shared.may_answer() { Sources::ANSWERS } else { Sources::NONE };
-        let mail = if shared.mail.len() > 0 { Sources::MAIL } else { Sources::NONE };
-        let commits = shared.commit > shared.delivered;
-        let delivery = if commits { Sources::DELIVERY } else { Sources::NONE };
-        self.sources = self.sources.and(sources).and(answers).and(mail).and(delivery);
+        let found = [
+            (shared.mail.len() > 0, Sources::MAIL),
+            (shared.is_dirty(), Sources::WRITE),
+            (shared.commit > shared.delivered, Sources::DELIVERY),
+        ];
+        for (there, source) in found {
+            sources = if there { sources.and(source) } else { sources };
+        }
+        self.sources = self.sources.and(sources);
+    }
+
+    /// An input may have led to requests, events, or reads that can be answered.
+    #[inline(always)]
+    pub(super) fn look_for_answers(&mut self) {
+        if self.shared.may_answer() {
+            self.sources = self.sources.and(Sources::ANSWERS);
+        }
     }
 
     /// The next duty, or `None` when there is nothing to do for now.
@@ -197,12 +209,10 @@ impl Node {
         if entries.last() == shared.commit {
             self.sources = self.sources.without(Sources::DELIVERY);
         }
-        if shared.may_answer() {
-            self.sources = self.sources.and(Sources::ANSWERS);
-        }
         if let Role::Leader(leader) = &mut self.role {
             leader.on_delivered(&entries);
         }
+        self.look_for_answers();
         Some(Output::Apply(Committed { entries }))
     }
 

@@ -34,7 +34,7 @@ impl Node {
                 if let Role::Follower(follower) = &mut self.role {
                     follower.on_append(&mut self.shared, from, append, checked);
                 }
-                self.look(Sources::ROLE.and(Sources::WRITE));
+                self.look(Sources::ROLE);
             }
             Body::Commit(commit) => {
                 self.refuse_second_leader(from, term)?;
@@ -58,10 +58,11 @@ impl Node {
                     let transition = leader.judge(&self.shared, at);
                     self.perform(transition);
                 }
-                self.look(Sources::ROLE.and(Sources::WRITE));
+                self.look(Sources::ROLE);
             }
             _ => return self.receive_rare(&message),
         }
+        self.look_for_answers();
         Ok(())
     }
 

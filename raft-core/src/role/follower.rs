@@ -517,6 +517,7 @@ impl Follower {
     pub(crate) fn has_reply(&self, shared: &Shared) -> bool {
         (self.reply_due || self.confirmable(shared) > self.confirmed)
             && shared.durability.durable().term == shared.term()
+            && self.leader.is_some()
     }
 
     /// The reply to the appends of this session.
