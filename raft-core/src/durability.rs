@@ -233,9 +233,8 @@ impl Durability {
     /// The next thing besides entries that became durable.
     pub(crate) fn next_made(&mut self) -> Option<Made> {
         let in_flight = self.tickets.len() as u64;
-        self.made
-            .first()
-            .filter(|made| made.sequence.saturating_add(in_flight) <= self.sequence)?;
+        let done = |made: &&Made| made.sequence.saturating_add(in_flight) <= self.sequence;
+        self.made.first().filter(done)?;
         let made = self.made.pop_front()?;
         self.durable = made.hard_state.unwrap_or(self.durable);
         Some(made)
@@ -254,6 +253,7 @@ impl Durability {
 }
 
 impl Rare {
+    /// What the write makes durable that says this.
     #[cold]
     fn makes(&self, sequence: u64) -> Made {
         let end = |chunk: &SnapshotChunk| chunk.offset.saturating_add(chunk.data.len() as u64);
@@ -262,6 +262,7 @@ impl Rare {
         Made { sequence, hard_state: self.hard_state, chunk, snapshot }
     }
 
+    /// The write that says this.
     #[cold]
     pub(crate) fn with(self, identity: Identity, id: WriteId, entries: Entries) -> Write {
         Write {
