@@ -243,7 +243,8 @@ impl Follower {
 
     #[inline]
     fn hear(&mut self, shared: &mut Shared, leader: NodeId) {
-        if self.leader != Some(leader) {
+        debug_assert!(self.leader.is_none_or(|known| known == leader), "a second one is refused");
+        if self.leader.is_none() {
             self.follow(shared, leader);
         }
         self.heard = shared.now;
