@@ -377,12 +377,11 @@ pub(crate) fn encode_entry(
     payload: &[u8],
     before: Checksum,
 ) -> Checksum {
-    let start = out.len();
-    match (u8::try_from(id.term.0), u8::try_from(payload.len())) {
-        (Ok(term @ ..0x80), Ok(length @ ..0x80)) => {
-            out.extend_from_slice(&[0, 0, 0, 0, term, kind as u8, length]);
-        }
-        _ => encode_header(out, id.term, kind, payload.len()),
+    let (start, term, length) = (out.len(), id.term.0, payload.len());
+    if term < 0x80 && length < 0x80 {
+        out.extend_from_slice(&[0, 0, 0, 0, term as u8, kind as u8, length as u8]);
+    } else {
+        encode_header(out, id.term, kind, length);
     }
     out.extend_from_slice(payload);
     let Some((space, covered)) = out.get_mut(start..).and_then(<[u8]>::split_first_chunk_mut)
