@@ -55,9 +55,8 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Begins with this many blank bytes.
-    pub(super) const fn after(blank: usize) -> Self {
-        Self { length: blank, short: [0; SHORT_BYTES], long: Vec::new() }
+    pub(super) const fn new() -> Self {
+        Self { length: 0, short: [0; SHORT_BYTES], long: Vec::new() }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -100,6 +99,17 @@ impl Flavor for &mut Head {
             None => self.put(&[byte]),
         }
         Ok(())
+    }
+
+    /// Nearly every number is one byte long: that is no call of `memcpy`.
+    #[inline]
+    fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
+        if let [byte] = *data {
+            self.try_push(byte)
+        } else {
+            self.put(data);
+            Ok(())
+        }
     }
 
     fn finalize(self) -> postcard::Result<()> {

@@ -1,7 +1,7 @@
 //! Frames: version, group, from, to, kind, length of the head, postcard head, checksum, body bytes.
 
 use alloc::boxed::Box;
-use bytes::{Buf, BufMut, Bytes};
+use bytes::{Buf, Bytes};
 use serde::{Deserialize, Serialize};
 
 use super::frame::{Frame, Head};
@@ -16,7 +16,9 @@ use crate::output::{SnapshotChunk, SnapshotMeta};
 use crate::types::{EntryId, GroupId, LogIndex, NodeId, Term};
 
 /// Bytes before the postcard head.
-const FIXED_BYTES: usize = 1 + 8 + 8 + 8 + 1 + 4;
+const FIXED_BYTES: usize = LENGTH_AT + 4;
+/// Where the length of the head stands.
+const LENGTH_AT: usize = 1 + 8 + 8 + 8 + 1;
 
 /// The outside of a frame: enough to route it without decoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,18 +86,16 @@ impl Message {
     /// The message as a frame: version, group, from, to, kind, head, checksum, body.
     #[must_use]
     pub fn encode(&self) -> Frame {
-        let mut head = Head::after(FIXED_BYTES);
+        let mut head = Head::new();
+        head.put(&[FORMAT_VERSION]);
+        for id in [self.group.0, self.from.0, self.to.0] {
+            head.put(&id.to_le_bytes());
+        }
+        head.put(&[self.kind() as u8, 0, 0, 0, 0]);
         self.extend(&mut head);
-        let bytes = head.bytes_mut();
-        let length = u32::try_from(bytes.len().saturating_sub(FIXED_BYTES)).unwrap_or(u32::MAX);
-        if let Some(fixed) = bytes.first_chunk_mut::<FIXED_BYTES>() {
-            let mut fixed = &mut fixed[..];
-            fixed.put_u8(FORMAT_VERSION);
-            fixed.put_u64_le(self.group.0);
-            fixed.put_u64_le(self.from.0);
-            fixed.put_u64_le(self.to.0);
-            fixed.put_u8(self.kind() as u8);
-            fixed.put_u32_le(length);
+        let length = head.bytes().len().saturating_sub(FIXED_BYTES);
+        if let Some(place) = head.bytes_mut().get_mut(LENGTH_AT..FIXED_BYTES) {
+            place.copy_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
         }
         let body = match &self.body {
             Body::Append(append) => append.entries.bytes().clone(),
