@@ -165,8 +165,13 @@ fn an_unknown_version_or_kind_is_named() {
         bytes[at] = byte;
         Message::decode(bytes.into())
     };
-    let version = FORMAT_VERSION + 1;
-    assert_eq!(with(0, version), Err(DecodeError::UnknownVersion { version }));
+    for version in [FORMAT_VERSION - 1, FORMAT_VERSION + 1] {
+        assert_eq!(with(0, version), Err(DecodeError::UnknownVersion { version }));
+        let mut record = writes()[1].encode();
+        record[0] = version;
+        let read = Write::decode(&record.into());
+        assert_eq!(read, Err(DecodeError::UnknownVersion { version }));
+    }
     assert_eq!(with(25, 99), Err(DecodeError::UnknownKind { kind: 99 }));
 }
 
