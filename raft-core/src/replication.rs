@@ -78,6 +78,8 @@ pub(crate) enum Due {
     Commit,
     /// A piece of a snapshot, or a request for it.
     Snapshot,
+    /// The call to take over, once all others are served.
+    TimeoutNow,
     Nothing,
 }
 
@@ -242,7 +244,7 @@ impl Peer {
                 Some(self.send(shared, Body::Heartbeat(beat)))
             }
             Due::Snapshot => self.next_of_snapshot(shared),
-            Due::Append | Due::Commit | Due::Nothing => None,
+            Due::Append | Due::Commit | Due::TimeoutNow | Due::Nothing => None,
         }
     }
 

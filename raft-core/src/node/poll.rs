@@ -112,8 +112,7 @@ impl Node {
             && let Some(due) = leader.due(&mut self.shared)
         {
             return match due {
-                Due::Append => leader.append(&mut self.shared),
-                Due::Commit => leader.commit(&mut self.shared),
+                Due::Append | Due::Commit => leader.poll(due, &mut self.shared),
                 due => self.poll_other(due),
             };
         }
@@ -125,7 +124,7 @@ impl Node {
     fn poll_other(&mut self, due: Due) -> Option<Output> {
         self.sources = self.sources.and(Sources::ANSWERS);
         let Role::Leader(leader) = &mut self.role else { return None };
-        let output = leader.other(due, &mut self.shared);
+        let output = leader.poll(due, &mut self.shared);
         if output.is_some() { output } else { self.poll_sources() }
     }
 
@@ -167,12 +166,10 @@ impl Node {
 
     #[inline(never)]
     fn poll_write(&mut self) -> Option<Output> {
-        if self.shared.may_write() { self.next_write() } else { self.poll_after(Sources::WRITE) }
-    }
-
-    #[inline(never)]
-    fn next_write(&mut self) -> Option<Output> {
         let shared = &mut self.shared;
+        if !shared.may_write() {
+            return self.poll_after(Sources::WRITE);
+        }
         let (life, max_bytes) = (shared.hard_state.incarnation, shared.config.max_write_bytes);
         let (durability, log) = (&mut shared.durability, &mut shared.log);
         let (id, entries, rare) = durability.next_write(life, log, max_bytes, shared.now);

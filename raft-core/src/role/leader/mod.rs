@@ -351,24 +351,18 @@ impl Leader {
                 due => return Some(due),
             }
         }
-        self.has_timeout_now(shared).then_some(Due::Nothing)
+        self.has_timeout_now(shared).then_some(Due::TimeoutNow)
     }
 
+    /// What is due; `None` if something was begun that comes first: look again.
     #[inline]
-    pub(crate) fn append(&mut self, shared: &mut Shared) -> Option<Output> {
-        self.peers.get_mut(self.cursor)?.append(shared, &mut self.cursor)
-    }
-
-    #[inline]
-    pub(crate) fn commit(&mut self, shared: &mut Shared) -> Option<Output> {
-        self.peers.get_mut(self.cursor)?.commit(shared, &mut self.cursor)
-    }
-
-    /// What else is due; `None` if something was begun that comes first: look again.
-    pub(crate) fn other(&mut self, due: Due, shared: &mut Shared) -> Option<Output> {
-        match self.peers.get_mut(self.cursor) {
-            Some(peer) => peer.other(due, shared, self.rounds.token()),
-            None => self.timeout_now(shared).map(Output::Send),
+    pub(crate) fn poll(&mut self, due: Due, shared: &mut Shared) -> Option<Output> {
+        let token = self.rounds.token();
+        match (due, self.peers.get_mut(self.cursor)) {
+            (Due::Append, Some(peer)) => peer.append(shared, &mut self.cursor),
+            (Due::Commit, Some(peer)) => peer.commit(shared, &mut self.cursor),
+            (due, Some(peer)) => peer.other(due, shared, token),
+            (_, None) => self.timeout_now(shared).map(Output::Send),
         }
     }
 
