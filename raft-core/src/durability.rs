@@ -63,7 +63,7 @@ pub(crate) struct Durability {
     stable: LogIndex,
     handed: LogIndex,
     rare: Option<Box<Rare>>,
-    /// Of the writes in flight, oldest first: the last one's is that of write `sequence`.
+    /// One for each write in flight; the newest is that of write `sequence`.
     tickets: Few<Ticket>,
     /// What writes make durable besides entries, oldest first, and was not yet looked at.
     made: Few<Made>,
@@ -230,7 +230,7 @@ impl Durability {
         !self.made.is_empty()
     }
 
-    /// The next thing besides entries that became durable.
+    /// The next thing besides entries that became durable; a hard state counts from here on.
     pub(crate) fn next_made(&mut self) -> Option<Made> {
         let in_flight = self.tickets.len() as u64;
         let done = |made: &&Made| made.sequence.saturating_add(in_flight) <= self.sequence;

@@ -2,7 +2,10 @@
 
 mod support;
 
-use raftcore::{AppendOutcome, AppendReply, Body, Config, LogIndex, PeerState};
+use raftcore::{
+    AppendOutcome, AppendReply, Body, Commit, Config, EntryId, LogIndex, PeerState, RequestVote,
+    Term,
+};
 use support::lab::{Lab, forged};
 
 fn small() -> Config {
@@ -137,4 +140,32 @@ fn a_log_that_was_shortened_beyond_the_snapshot_under_way_is_followed_by_a_newer
     lab.run(20);
     assert_eq!(peer_state(&lab, 1, 3), PeerState::Stream);
     assert_eq!(lab.hosts[&3].applied, lab.hosts[&1].applied);
+}
+
+#[test]
+fn a_snapshot_that_becomes_whole_after_its_leader_is_gone_is_confirmed_to_nobody() {
+    let config = Config { max_retained_bytes: 0, ..Config::default() };
+    let mut lab = Lab::new(3, &config);
+    lab.elect(1);
+    lab.network.cut_off(&[3], &[1, 2]);
+    lab.propose(1, "an entry");
+    lab.settle();
+    lab.snapshot(1).unwrap();
+    lab.settle();
+    lab.network.heal();
+    lab.host(3).slow_disk = true;
+    lab.run(10);
+    let received = |write: &raftcore::Write| write.snapshot_chunk.is_some();
+    assert!(lab.hosts[&3].pending.iter().any(received));
+    let last = EntryId { term: Term(1), index: lab.node(1).last_index() };
+    let vote = Body::RequestVote(RequestVote { last, transfer: true });
+    lab.arrive(forged(2, 3, 2, vote));
+    lab.host(3).slow_disk = false;
+    lab.work(3);
+    assert_eq!((lab.node(3).term(), lab.node(3).leader()), (Term(2), None));
+    assert_eq!(lab.node(3).commit_index(), LogIndex(2), "it was installed");
+    let commit = Body::Commit(Commit { session: 0, commit: LogIndex(2) });
+    lab.arrive(forged(2, 3, 2, commit));
+    lab.work(3);
+    assert!(!lab.node(3).forgets_output());
 }

@@ -13,7 +13,7 @@ pub(super) struct Sources(u8);
 
 impl Sources {
     pub(super) const NONE: Self = Self(0);
-    /// What may leave before the disk is done.
+    /// What a role says; what may leave before the disk is done is among it.
     pub(super) const ROLE: Self = Self(1);
     /// What waited for the disk.
     pub(super) const MAIL: Self = Self(2);
@@ -121,11 +121,17 @@ impl Node {
 
     /// Polls what may begin with something that is not yet an output, or with a request.
     #[cold]
-    fn poll_other(&mut self, due: Due) -> Option<Output> {
+    fn poll_other(&mut self, mut due: Due) -> Option<Output> {
         self.sources = self.sources.and(Sources::ANSWERS);
-        let Role::Leader(leader) = &mut self.role else { return None };
-        let output = leader.poll(due, &mut self.shared);
-        if output.is_some() { output } else { self.poll_sources() }
+        while let Role::Leader(leader) = &mut self.role {
+            let output = leader.poll(due, &mut self.shared);
+            if output.is_some() {
+                return output;
+            }
+            let Some(next) = leader.due(&mut self.shared) else { break };
+            due = next;
+        }
+        self.poll_after(Sources::ROLE)
     }
 
     #[inline(never)]
@@ -191,10 +197,7 @@ impl Node {
         let Some(upto) = shared.delivery() else { return self.poll_after(Sources::DELIVERY) };
         if shared.snapshots.awaits().is_some() {
             self.sources = self.sources.and(Sources::ANSWERS);
-            return match shared.next_restore() {
-                Some(meta) => Some(Output::Restore(meta)),
-                None => self.poll_after(Sources::DELIVERY),
-            };
+            return shared.next_restore().map(Output::Restore);
         }
         let entries = shared.next_entries(upto);
         if entries.is_empty() {

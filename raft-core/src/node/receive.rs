@@ -6,7 +6,7 @@ use super::Node;
 use super::poll::Sources;
 use crate::election;
 use crate::error::RejectedMessage;
-use crate::message::{AppendOutcome, Body, Message};
+use crate::message::{Body, Message};
 use crate::output::StepDownReason;
 use crate::role::follower;
 use crate::role::{Role, Transition};
@@ -53,8 +53,7 @@ impl Node {
                     count(&mut self.shared.counters().unexpected_replies);
                     return Ok(());
                 };
-                leader.on_append_reply(&mut self.shared, from, *reply)?;
-                if let AppendOutcome::Diverged { at, .. } = reply.outcome {
+                if let Some(at) = leader.on_append_reply(&mut self.shared, from, *reply)? {
                     let transition = leader.judge(&self.shared, at);
                     self.perform(transition);
                 }

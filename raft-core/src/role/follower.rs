@@ -253,8 +253,11 @@ impl Follower {
         }
     }
 
+    /// Nothing is verified against a leader that was not heard, whatever snapshot became whole.
     #[cold]
     fn follow(&mut self, shared: &mut Shared, leader: NodeId) {
+        self.verified = LogIndex(0);
+        self.reply_due = false;
         shared.notice(Event::LeaderChanged { term: shared.term(), leader });
         self.leader = Some(leader);
         self.patience = shared.election_ticks();
@@ -521,7 +524,7 @@ impl Follower {
             && self.leader.is_some()
     }
 
-    /// The reply to the appends of this session.
+    /// The reply to the appends of this session; only if there is one.
     #[inline(never)]
     pub(crate) fn reply(&mut self, shared: &Shared) -> Option<Output> {
         let matched = self.confirmable(shared);

@@ -192,17 +192,18 @@ impl Leader {
         self.peers.iter_mut().enumerate().find(|(_, peer)| peer.id == from)
     }
 
+    /// Takes the answer to an append. Gives the entry that the peer's log contradicts.
     #[inline(never)]
     pub(crate) fn on_append_reply(
         &mut self,
         shared: &mut Shared,
         from: NodeId,
         reply: AppendReply,
-    ) -> Result<(), RejectedMessage> {
+    ) -> Result<Option<EntryId>, RejectedMessage> {
         let (base, last) = (shared.log.base().id.index, shared.log.last_index());
         let Some((at, peer)) = self.peer(from) else {
             count(&mut shared.counters().not_member);
-            return Ok(());
+            return Ok(None);
         };
         if let AppendOutcome::Success { matched } = reply.outcome
             && matched > last
@@ -212,8 +213,9 @@ impl Leader {
         peer.heard = !peer.contradicts;
         if !peer.is_current(reply.session) {
             count(&mut shared.counters().old_session);
-            return Ok(());
+            return Ok(None);
         }
+        let mut contradicted = None;
         match reply.outcome {
             AppendOutcome::Success { matched } => {
                 if peer.succeeded(matched, base) && matched > shared.commit {
@@ -229,16 +231,17 @@ impl Leader {
             AppendOutcome::Diverged { at, checksum } => {
                 if !differs(shared, at, checksum) {
                     count(&mut shared.counters().unexpected_replies);
-                    return Ok(());
+                    return Ok(None);
                 }
                 peer.diverged();
                 peer.differs = true;
                 shared.notice(Event::Diverged { peer: from, at });
+                contradicted = Some(at);
             }
             AppendOutcome::OldTerm => count(&mut shared.counters().unexpected_replies),
         }
         self.cursor = self.cursor.min(at);
-        Ok(())
+        Ok(contradicted)
     }
 
     /// A leader contradicted by so many voters that no quorum is left has the wrong log.
