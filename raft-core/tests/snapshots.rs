@@ -3,8 +3,8 @@
 mod support;
 
 use raftcore::{
-    AppendOutcome, AppendReply, Body, Commit, Config, EntryId, LogIndex, PeerState, RequestVote,
-    Term,
+    AppendOutcome, AppendReply, Body, Commit, Config, EntryId, Incarnation, LogIndex, NodeId,
+    PeerState, RequestVote, SnapshotChunk, SnapshotId, SnapshotMeta, SnapshotPiece, Term,
 };
 use support::lab::{Lab, forged};
 
@@ -75,7 +75,7 @@ fn a_joining_node_learns_the_group_from_the_founding_or_a_snapshot() {
         let change = raftcore::MembershipChange::add(
             node.membership_index(),
             node.membership(),
-            raftcore::Member::voter(raftcore::NodeId(2)),
+            raftcore::Member::voter(NodeId(2)),
         );
         lab.act(1, |node| node.propose_membership(change)).unwrap();
         lab.run(20);
@@ -168,4 +168,39 @@ fn a_snapshot_that_becomes_whole_after_its_leader_is_gone_is_confirmed_to_nobody
     lab.arrive(forged(2, 3, 2, commit));
     lab.work(3);
     assert!(!lab.node(3).forgets_output());
+}
+
+#[test]
+fn a_false_snapshot_takes_back_what_was_verified_of_the_log_it_replaces() {
+    let mut lab = Lab::new(5, &small());
+    lab.elect(2);
+    lab.settle();
+    lab.act(2, |node| node.transfer_leadership(NodeId(1))).unwrap();
+    lab.settle();
+    lab.network.cut_off(&[2, 3, 4], &[1, 5]);
+    for number in 0..3 {
+        lab.propose(1, &format!("entry number {number}"));
+    }
+    lab.settle();
+    let (last, commit) = (lab.node(5).last_index(), lab.node(5).commit_index());
+    assert!(commit.next() < last);
+    let id = SnapshotId {
+        index: commit.next(),
+        term: Term(1),
+        maker: NodeId(1),
+        incarnation: Incarnation(1),
+        counter: 0,
+    };
+    let membership = lab.node(5).membership().clone();
+    let (membership_index, checksum) = (LogIndex(0), xxhash_rust::xxh3::xxh3_64(b"2 1 lie\n"));
+    let meta = SnapshotMeta { id, chain: 7, membership, membership_index, length: 8, checksum };
+    let data = bytes::Bytes::from_static(b"2 1 lie\n");
+    let chunk = SnapshotChunk { snapshot: id, offset: 0, total: 8, data };
+    let piece = SnapshotPiece { session: 1, meta, chunk };
+    lab.arrive(forged(1, 5, 2, Body::SnapshotChunk(Box::new(piece))));
+    lab.work(5);
+    assert_eq!(lab.node(5).last_index(), id.index);
+    lab.arrive(forged(1, 5, 2, Body::Commit(Commit { session: 1, commit: last })));
+    lab.work(5);
+    assert_eq!(lab.node(5).commit_index(), id.index);
 }

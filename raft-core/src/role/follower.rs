@@ -415,10 +415,12 @@ impl Follower {
         if holds(shared, end) {
             // Appends have brought its last entry meanwhile: the log stays.
             shared.snapshots.stop_receiving();
+            self.verified = self.verified.max(end.index);
         } else {
+            // What was verified of the log that is gone says nothing of this one.
             shared.install(&meta);
+            self.verified = end.index;
         }
-        self.verified = self.verified.max(end.index);
         self.reply_due |= end.index <= shared.durability.stable();
         self.adopt_commit(shared, end.index);
     }
