@@ -118,22 +118,17 @@ impl Leader {
         if now >= self.heartbeat_at {
             self.tend_snapshots(shared, now);
             self.begin_round(shared, now);
-            self.confirm_reads(shared, self.rounds.token());
         }
         Transition::Stay
     }
 
-    /// Sends every peer a heartbeat with a new token.
-    fn begin_round(&mut self, shared: &Shared, now: Tick) {
+    /// Sends every peer a heartbeat with a new token, which confirms reads at once without peers.
+    #[cold]
+    fn begin_round(&mut self, shared: &mut Shared, now: Tick) {
         self.heartbeat_at = now.plus(shared.config.heartbeat_ticks.into());
         self.rounds.begin(now);
         self.peers.iter_mut().for_each(Peer::beat);
         self.cursor = 0;
-    }
-
-    #[cold]
-    fn begin_wanted_round(&mut self, shared: &mut Shared) {
-        self.begin_round(shared, shared.now.unwrap_or_default());
         self.confirm_reads(shared, self.rounds.token());
     }
 
@@ -346,7 +341,7 @@ impl Leader {
     #[inline]
     pub(crate) fn due(&mut self, shared: &mut Shared) -> Option<Due> {
         if self.rounds.is_wanted() {
-            self.begin_wanted_round(shared);
+            self.begin_round(shared, shared.now.unwrap_or_default());
         }
         while let Some(peer) = self.peers.get(self.cursor) {
             match peer.due(shared) {
