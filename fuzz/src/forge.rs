@@ -1,7 +1,7 @@
 //! What an attacker makes that knows the formats: checksums that fit, entries that follow each other.
 
 use raftcore::{Entries, EntryId, GroupId, Membership};
-use rapidhash::v3::{DEFAULT_RAPID_SECRETS, rapidhash_v3_nano_inline};
+use rapidhash::v3::{RapidSecrets, rapidhash_v3_nano_inline};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// Bytes of a frame before its head; the last five are its kind and the length of the head.
@@ -77,9 +77,8 @@ pub(crate) fn entries(
         let mut covered = postcard::to_allocvec(&header).unwrap_or_default();
         covered.extend_from_slice(payload);
         let place = u64::from(chain) << 32 ^ group.0.rotate_left(40) ^ index;
-        let own = rapidhash_v3_nano_inline::<false, false>(&covered, &DEFAULT_RAPID_SECRETS);
-        let both = [own.to_le_bytes(), place.to_le_bytes()].concat();
-        chain = rapidhash_v3_nano_inline::<true, false>(&both, &DEFAULT_RAPID_SECRETS) as u32;
+        let secrets = RapidSecrets::seed_cpp(place);
+        chain = rapidhash_v3_nano_inline::<true, false>(&covered, &secrets) as u32;
         bytes.extend(chain.to_le_bytes());
         bytes.extend(covered);
     }

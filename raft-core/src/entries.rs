@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::fmt;
-use rapidhash::v3::{DEFAULT_RAPID_SECRETS, rapidhash_v3_nano_inline};
+use rapidhash::v3::{RapidSecrets, rapidhash_v3_nano_inline};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -407,14 +407,11 @@ fn encode_header(out: &mut Vec<u8>, term: Term, kind: EntryKind, length: usize) 
 
 /// The checksum of an entry after `before`, its predecessor's; `covered` is its header and payload.
 ///
-/// Its place joins the hash of its bytes only at the end: so the bytes of one entry need not wait for
-/// the checksum of another.
-#[inline]
+/// One function and no more, so that the secrets are constants in its code.
+#[inline(never)]
 fn checksum(group: GroupId, index: LogIndex, covered: &[u8], before: Checksum) -> Checksum {
     let place = u64::from(before) << 32 ^ group.0.rotate_left(40) ^ index.0;
-    let bytes = rapidhash_v3_nano_inline::<false, false>(covered, &DEFAULT_RAPID_SECRETS);
-    let both = (u128::from(place) << 64 | u128::from(bytes)).to_le_bytes();
-    rapidhash_v3_nano_inline::<true, false>(&both, &DEFAULT_RAPID_SECRETS) as Checksum
+    rapidhash_v3_nano_inline::<true, false>(covered, &RapidSecrets::seed_cpp(place)) as Checksum
 }
 
 /// The checksum "before" the first entry of a group: its founding membership.

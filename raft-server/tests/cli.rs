@@ -284,7 +284,7 @@ fn a_file_that_is_no_recording_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("x.recording");
     let file = path.to_str().expect("a path");
-    raftcore(&["replay", file]).fails(16, "No such file");
+    raftcore(&["replay", file]).fails(16, "`raftcore simulate` leaves recordings in sim-failures/");
     fs::write(&path, "something else").expect("a file");
     raftcore(&["replay", file]).fails(16, "not a recording");
 }

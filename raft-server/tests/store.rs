@@ -6,12 +6,14 @@ use std::path::Path;
 
 use bytes::Bytes;
 use raftcore::{
-    Config, GroupId, Identity, LogIndex, LogReadId, LogRequest, Membership, Node, NodeId, Output,
-    SnapshotChunk, SnapshotId, SnapshotMeta, Stored, Term, Write,
+    Config, FORMAT_VERSION, GroupId, Identity, LogIndex, LogReadId, LogRequest, Membership, Node,
+    NodeId, Output, SnapshotChunk, SnapshotId, SnapshotMeta, Stored, Term, Write,
 };
 use raftcore_server::store::{FILE_NAME, LOCK_NAME};
 use raftcore_server::{RedbStore, Store, StoreError};
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
+const STATE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("state");
 const IDENTITY: Identity = Identity { group: GroupId(1), node: NodeId(1) };
 
 /// A node of a group of one whose snapshots are taken as its test says, and its writes.
@@ -326,6 +328,27 @@ fn a_file_that_is_no_database_is_refused_and_left_as_it_is() {
 }
 
 #[test]
+fn data_of_another_format_are_refused_and_not_called_damaged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    written(folder.path(), &writes(IDENTITY, 3));
+    let database = Database::open(folder.path().join(FILE_NAME)).expect("opened");
+    let transaction = database.begin_write().expect("begun");
+    {
+        let mut state = transaction.open_table(STATE).expect("there");
+        let mut record = state.get("hard state").expect("read").expect("there").value().to_vec();
+        record[0] = FORMAT_VERSION - 1;
+        state.insert("hard state", &record[..]).expect("inserted");
+    }
+    transaction.commit().expect("committed");
+    drop(database);
+    let error = refusal(folder.path());
+    let older = FORMAT_VERSION - 1;
+    assert!(matches!(error, StoreError::OtherFormat { version, .. } if version == older));
+    let advice = "start the node with the version that wrote it";
+    assert!(error.to_string().contains(advice), "{error}");
+}
+
+#[test]
 fn a_file_that_was_cut_short_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join(FILE_NAME);
@@ -365,7 +388,7 @@ fn a_changed_byte_is_noticed_or_changes_nothing() {
             let all = RedbStore::open(folder.path()).and_then(|mut store| read_all(&mut store));
             match all {
                 Ok(all) => assert_eq!(all, expected, "byte {at} changed what is read"),
-                Err(StoreError::Damaged { .. }) => noticed += 1,
+                Err(StoreError::Damaged { .. } | StoreError::OtherFormat { .. }) => noticed += 1,
                 Err(error) => panic!("byte {at}: {error}"),
             }
         }

@@ -20,7 +20,7 @@ pub use frame::Frame;
 pub use message::Header;
 
 /// Version of frames and of write records.
-pub const FORMAT_VERSION: u8 = 3;
+pub const FORMAT_VERSION: u8 = 4;
 /// Largest frame or record, in bytes.
 pub const MAX_FRAME_BYTES: usize = 64 * 1024 * 1024;
 

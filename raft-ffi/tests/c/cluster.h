@@ -374,7 +374,7 @@ static inline void crash(struct host *host)
         raftcore_write_id id;
         raftcore_bytes record;
         OK(raftcore_output_persist(host->writing[i], &id, &record));
-        CHECK(record.length > 0 && record.data[0] == 3);
+        CHECK(record.length > 0 && record.data[0] == 4);
         raftcore_output_release(host->writing[i]);
     }
     host->writing_count = 0;

@@ -17,6 +17,7 @@ pub(crate) enum Code {
     ForeignData = 6,
     DamagedData = 7,
     Stopped = 8,
+    OtherFormat = 9,
     NoLeader = 10,
     NoAnswer = 11,
     Unknown = 12,
@@ -38,6 +39,7 @@ impl Code {
             Self::ForeignData,
             Self::DamagedData,
             Self::Stopped,
+            Self::OtherFormat,
             Self::NoAnswer,
         ];
         all.into_iter().find(|&code| code as i32 == number).unwrap_or(Self::Other)
@@ -70,6 +72,7 @@ impl From<StoreError> for Fail {
             StoreError::InUse { .. } => Code::FolderInUse,
             StoreError::Foreign { .. } => Code::ForeignData,
             StoreError::Damaged { .. } => Code::DamagedData,
+            StoreError::OtherFormat { .. } => Code::OtherFormat,
             _ => Code::Stopped,
         };
         Self::new(code, error.to_string())

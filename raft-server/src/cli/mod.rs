@@ -47,6 +47,7 @@ Exit codes:
    6  the data belong to another node or group
    7  the data are damaged
    8  the node stopped itself: its disk failed or it halted
+   9  the data have a format that this version does not read
   10  there is no leader; nothing was changed
   11  no node answers; nothing was changed
   12  the outcome is unknown: applied or not, nobody can tell

@@ -29,7 +29,9 @@ impl Replay {
     pub(crate) fn run(self) -> Result<(), Fail> {
         let fail =
             |text: String| Fail::new(Code::Recording, format!("{}: {text}", self.file.display()));
-        let bytes = std::fs::read(&self.file).map_err(|error| fail(error.to_string()))?;
+        let bytes = std::fs::read(&self.file).map_err(|error| {
+            fail(format!("{error}; `raftcore simulate` leaves recordings in sim-failures/"))
+        })?;
         let recording = Recording::decode(&bytes).map_err(|error| fail(error.to_string()))?;
         let mut out = BufWriter::new(std::io::stdout().lock());
         for life in &recording.nodes {

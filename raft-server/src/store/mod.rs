@@ -8,7 +8,9 @@ mod tables;
 use std::io;
 use std::path::PathBuf;
 
-use raftcore::{Chunk, Entries, Identity, LogIndex, LogRequest, SnapshotId, Stored, Write};
+use raftcore::{
+    Chunk, Entries, FORMAT_VERSION, Identity, LogIndex, LogRequest, SnapshotId, Stored, Write,
+};
 use thiserror::Error;
 
 pub use self::folder::{FolderLock, LOCK_NAME};
@@ -104,6 +106,17 @@ pub enum StoreError {
         path: PathBuf,
         /// What is wrong.
         what: String,
+    },
+    /// The data are of a format that this program does not read.
+    #[error(
+        "{} has format version {version}, this program reads {FORMAT_VERSION}; nothing was changed: start the node with the version that wrote it",
+        path.display()
+    )]
+    OtherFormat {
+        /// The file.
+        path: PathBuf,
+        /// The version of its format.
+        version: u8,
     },
     /// A write did not become durable.
     #[error("cannot write {}: {what}", path.display())]

@@ -164,6 +164,7 @@ impl Store for RedbStore {
 /// What went wrong inside the database.
 pub(super) enum Fault {
     Damage(String),
+    OtherFormat(u8),
     Io(io::Error),
     InUse,
 }
@@ -178,6 +179,7 @@ impl core::fmt::Display for Fault {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Damage(what) => f.write_str(what),
+            Self::OtherFormat(version) => write!(f, "format version {version}"),
             Self::Io(error) => error.fmt(f),
             Self::InUse => f.write_str("in use"),
         }
@@ -238,6 +240,7 @@ fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, Fault>) -> Result<T,
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(Fault::InUse)) => Err(StoreError::InUse { path }),
+        Ok(Err(Fault::OtherFormat(version))) => Err(StoreError::OtherFormat { path, version }),
         Ok(Err(Fault::Io(source))) if source.kind() != io::ErrorKind::UnexpectedEof => {
             Err(StoreError::Unusable { path, source })
         }

@@ -5,7 +5,9 @@
 //! discarded is gone from the file.
 
 use bytes::Bytes;
-use raftcore::{Entries, HardState, Identity, LogIndex, SnapshotMeta, Stored, Write, WriteId};
+use raftcore::{
+    DecodeError, Entries, HardState, Identity, LogIndex, SnapshotMeta, Stored, Write, WriteId,
+};
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use super::redb::Fault;
@@ -149,6 +151,7 @@ fn record(
     match Write::decode(&record) {
         Ok((write, length)) if length == record.len() => Ok(Some(write)),
         Ok(_) => Err(Fault::Damage(format!("{key}: bytes left over"))),
+        Err(DecodeError::UnknownVersion { version }) => Err(Fault::OtherFormat(version)),
         Err(error) => Err(Fault::Damage(format!("{key}: {error}"))),
     }
 }
