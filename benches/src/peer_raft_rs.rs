@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use crate::cluster::{Direct, Framed};
 use crate::group::{Group, NODES};
+use crate::sample::measured;
 
 /// The codec that raft-rs was built with.
 #[cfg(feature = "peers")]
@@ -87,7 +88,7 @@ pub struct RaftRs<H: PeerHop = Direct, const APPEND_BYTES: u64 = 65_536> {
 }
 
 struct Road<H: PeerHop> {
-    packets: VecDeque<H::Packet>,
+    packets: Vec<H::Packet>,
     cut: Option<u64>,
     hop: PhantomData<H>,
 }
@@ -96,7 +97,7 @@ impl<H: PeerHop> Road<H> {
     fn send(&mut self, messages: Vec<Message>) {
         for message in messages {
             if self.cut.is_none_or(|cut| cut != message.to && cut != message.from) {
-                self.packets.push_back(H::pack(message));
+                self.packets.push(H::pack(message));
             }
         }
     }
@@ -130,7 +131,7 @@ impl<H: PeerHop, const APPEND_BYTES: u64> RaftRs<H, APPEND_BYTES> {
         };
         Self {
             nodes: ids.iter().map(start).collect(),
-            road: Road { packets: VecDeque::new(), cut: None, hop: PhantomData },
+            road: Road { packets: Vec::new(), cut: None, hop: PhantomData },
             touched: vec![true; voters],
             commands: vec![0; voters],
             payload_bytes: vec![0; voters],
@@ -226,8 +227,8 @@ impl<H: PeerHop, const APPEND_BYTES: u64> Group for RaftRs<H, APPEND_BYTES> {
     }
 
     fn deliver(&mut self, count: usize) {
-        for _ in 0..count {
-            let Some(packet) = self.road.packets.pop_front() else { return };
+        let count = count.min(self.road.packets.len());
+        for packet in self.road.packets.drain(..count) {
             let message = H::unpack(packet);
             let to = usize::try_from(message.to).expect("a small id") - 1;
             self.nodes[to].step(message).expect("a message of this group");
@@ -306,7 +307,7 @@ impl RaftRsAcks {
         let Some(reply) = self.replies.pop_front() else { return 0 };
         let node = &mut self.group.nodes[0];
         let before = node.raft.raft_log.committed;
-        node.step(reply).expect("a reply to this leader");
+        measured(|| node.step(reply)).expect("a reply to this leader");
         node.raft.raft_log.committed - before
     }
 
