@@ -270,7 +270,7 @@ impl Acks {
             cluster.poll();
             cluster.deliver(voters - 1);
             cluster.poll();
-            replies.extend(cluster.network.drain(..));
+            replies.append(&mut cluster.network);
         }
         assert_eq!(replies.len(), count * (voters - 1));
         // The leader counts itself, so all but one of the others in a bare majority.

@@ -287,7 +287,7 @@ impl RaftRsAcks {
             group.poll();
             group.deliver(voters - 1);
             group.poll();
-            replies.extend(group.road.packets.drain(..));
+            replies.append(&mut group.road.packets);
         }
         assert_eq!(replies.len(), count * (voters - 1));
         let decider = voters as u64 / 2 + 1;
