@@ -1,6 +1,6 @@
-//! The proposals of this life that have no outcome yet.
+//! The proposals of this life that have no outcome yet, once this node leads their term no more.
 //!
-//! Each ends in exactly one: handed out for `Apply`, lost to another entry, or passed by a snapshot.
+//! Until then they are what its log holds of that term and was not handed out. Each ends in exactly one: handed out for `Apply`, lost to another entry, or passed by a snapshot.
 
 use crate::few::Few;
 use crate::output::Output;
@@ -27,11 +27,10 @@ impl Proposals {
         self.open.is_empty()
     }
 
-    /// The node appended a proposal of its own.
-    pub(crate) fn proposed(&mut self, id: EntryId) {
-        match self.open.last_mut() {
-            Some(span) if span.term == id.term => span.last = id.index,
-            _ => self.open.push(Span { term: id.term, first: id.index, last: id.index }),
+    /// The node led this term: it appended the entries after `settled`, up to `last`.
+    pub(crate) fn led(&mut self, term: Term, settled: LogIndex, last: LogIndex) {
+        if settled < last {
+            self.open.push(Span { term, first: settled.next(), last });
         }
     }
 
@@ -125,7 +124,7 @@ mod tests {
     #[test]
     fn a_proposal_is_lost_when_another_entry_is_committed_in_its_place() {
         let mut proposals = Proposals::default();
-        (3..=9).for_each(|index| proposals.proposed(id(1, index)));
+        proposals.led(Term(1), LogIndex(2), LogIndex(9));
         let committed = log(&[1, 1, 1, 1, 1, 2, 2]);
         proposals.delivered(LogIndex(4), &committed);
         assert!(!proposals.has_output());
@@ -139,8 +138,8 @@ mod tests {
     #[test]
     fn a_proposal_beyond_a_commit_of_a_later_term_is_lost_and_blocks_no_other() {
         let mut proposals = Proposals::default();
-        proposals.proposed(id(2, 9));
-        proposals.proposed(id(4, 3));
+        proposals.led(Term(2), LogIndex(8), LogIndex(9));
+        proposals.led(Term(4), LogIndex(2), LogIndex(3));
         let committed = log(&[1, 1, 4]);
         proposals.delivered(LogIndex(2), &committed);
         assert!(!proposals.has_output());
@@ -153,7 +152,7 @@ mod tests {
     #[test]
     fn proposals_that_are_committed_have_no_other_outcome() {
         let mut proposals = Proposals::default();
-        (2..=5).for_each(|index| proposals.proposed(id(3, index)));
+        proposals.led(Term(3), LogIndex(1), LogIndex(5));
         proposals.delivered(LogIndex(5), log(&[3, 3, 3, 3, 3]));
         proposals.delivered(LogIndex(6), log(&[3, 3, 3, 3, 3, 4]));
         assert!(!proposals.has_output() && proposals.open.is_empty());
@@ -162,8 +161,8 @@ mod tests {
     #[test]
     fn proposals_of_two_terms_are_reported_apart() {
         let mut proposals = Proposals::default();
-        proposals.proposed(id(1, 2));
-        proposals.proposed(id(4, 3));
+        proposals.led(Term(1), LogIndex(1), LogIndex(2));
+        proposals.led(Term(4), LogIndex(2), LogIndex(3));
         proposals.delivered(LogIndex(3), log(&[1, 5, 5]));
         let outputs: [_; 2] = core::array::from_fn(|_| proposals.poll());
         let older = Output::ProposalsLost { from: id(1, 2), through: LogIndex(2) };

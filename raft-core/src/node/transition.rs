@@ -37,6 +37,10 @@ impl Node {
 
     fn follow(&mut self, term: Term, reason: StepDownReason) -> Transition {
         let shared = &mut self.shared;
+        if let Role::Leader(leader) = &self.role {
+            leader.retire(shared);
+            shared.notice(Event::SteppedDown { term, reason });
+        }
         shared.reads.fail_asking(ReadFailure::LeaderLost);
         if term > shared.hard_state.term {
             shared.set_hard_state(term, None);
@@ -46,9 +50,6 @@ impl Node {
             Role::Follower(follower) => follower.deadline,
             _ => shared.election_timeout(),
         };
-        if let Role::Leader(_) = self.role {
-            shared.notice(Event::SteppedDown { term, reason });
-        }
         if !put_back!(OvertakenAnswerCounts) {
             shared.log_reads.forget_peers(|_| true);
         }

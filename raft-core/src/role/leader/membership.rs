@@ -52,7 +52,6 @@ impl Leader {
         let payload = encode_membership(&next);
         let (id, bytes) = append(shared, EntryKind::Membership, &payload);
         self.uncommitted_bytes = self.uncommitted_bytes.saturating_add(bytes);
-        shared.proposals.proposed(id);
         shared.memberships.appended(id.index, next);
         self.reconfigure(shared);
         id

@@ -161,7 +161,6 @@ impl Leader {
             return Err(Refused::Busy { uncommitted_bytes });
         }
         let (id, bytes) = append(shared, EntryKind::Command, payload);
-        shared.proposals.proposed(id);
         self.uncommitted_bytes = uncommitted_bytes.saturating_add(bytes);
         self.cursor = 0;
         Ok(id)
@@ -177,6 +176,12 @@ impl Leader {
             entries.skip(u32::try_from(earlier).unwrap_or(u32::MAX)).bytes().len()
         };
         self.uncommitted_bytes = self.uncommitted_bytes.saturating_sub(bytes);
+    }
+
+    /// It leads no more: its proposals that were not handed out may be lost.
+    pub(crate) fn retire(&self, shared: &mut Shared) {
+        let settled = self.opened.max(shared.delivered);
+        shared.proposals.led(shared.term(), settled, shared.log.last_index());
     }
 
     pub(crate) fn serves(&self, id: NodeId) -> bool {
