@@ -54,12 +54,13 @@ pub(crate) struct Rare {
 
 /// The durable image, as far as it is known, and the difference to the state in memory.
 ///
-/// 1. `durable` and `stable` were acknowledged; `stable` speaks of the log as it stands now.
+/// 1. `behind` and `stable` were acknowledged; `stable` speaks of the log as it stands now.
 /// 2. `handed` is the last entry of the log as it stands now that some write carried.
 /// 3. `stable <= handed <= last`.
 #[derive(Clone, Debug)]
 pub(crate) struct Durability {
-    durable: HardState,
+    /// The hard state that survives a crash, while it is not yet the present one.
+    behind: Option<Box<HardState>>,
     stable: LogIndex,
     handed: LogIndex,
     rare: Option<Box<Rare>>,
@@ -80,7 +81,7 @@ impl Durability {
             first.truncate_from = Some(last.next());
         }
         Self {
-            durable,
+            behind: Some(durable.into()),
             stable: last,
             handed: last,
             rare: Some(first.into()),
@@ -91,9 +92,16 @@ impl Durability {
         }
     }
 
-    /// The hard state that survives a crash.
-    pub(crate) const fn durable(&self) -> HardState {
-        self.durable
+    /// The hard state that survives a crash, given the `present` one.
+    #[inline]
+    pub(crate) fn durable(&self, present: HardState) -> HardState {
+        self.behind.as_deref().copied().unwrap_or(present)
+    }
+
+    /// The next write says another hard state than the present one.
+    pub(crate) fn set_hard_state(&mut self, present: HardState, next: HardState) {
+        self.behind.get_or_insert_with(|| present.into());
+        self.rare().hard_state = Some(next);
     }
 
     /// The last entry that survives a crash.
@@ -231,12 +239,13 @@ impl Durability {
     }
 
     /// The next thing besides entries that became durable; a hard state counts from here on.
-    pub(crate) fn next_made(&mut self) -> Option<Made> {
+    pub(crate) fn next_made(&mut self, present: HardState) -> Option<Made> {
         let in_flight = self.tickets.len() as u64;
         let done = |made: &&Made| made.sequence.saturating_add(in_flight) <= self.sequence;
         self.made.first().filter(done)?;
         let made = self.made.pop_front()?;
-        self.durable = made.hard_state.unwrap_or(self.durable);
+        let durable = made.hard_state.unwrap_or_else(|| self.durable(present));
+        self.behind = (durable != present).then(|| durable.into());
         Some(made)
     }
 

@@ -69,8 +69,8 @@ impl Shared {
     pub(crate) fn set_hard_state(&mut self, term: Term, vote: Option<NodeId>) {
         let state = HardState { term, vote, ..self.hard_state };
         if state != self.hard_state {
+            self.durability.set_hard_state(self.hard_state, state);
             self.hard_state = state;
-            self.durability.rare().hard_state = Some(state);
         }
     }
 
@@ -162,9 +162,15 @@ impl Shared {
         last >= self.log.last().id
     }
 
+    /// The hard state that survives a crash.
+    #[inline]
+    pub(crate) fn durable(&self) -> HardState {
+        self.durability.durable(self.hard_state)
+    }
+
     /// Whether what this life knows of term and vote is durable.
     pub(crate) fn hard_state_is_durable(&self) -> bool {
-        self.durability.durable() == self.hard_state
+        self.durable() == self.hard_state
     }
 
     pub(crate) fn is_dirty(&self) -> bool {

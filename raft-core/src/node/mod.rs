@@ -349,7 +349,7 @@ impl Node {
     #[cold]
     fn look_at_made(&mut self) {
         self.sources = Sources::ALL;
-        while let Some(made) = self.shared.durability.next_made() {
+        while let Some(made) = self.shared.durability.next_made(self.shared.hard_state) {
             self.on_made(made);
         }
     }

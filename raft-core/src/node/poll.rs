@@ -164,7 +164,7 @@ impl Node {
 
     #[cold]
     fn poll_mail(&mut self) -> Option<Output> {
-        match self.shared.mail.take(self.shared.durability.durable()) {
+        match self.shared.mail.take(self.shared.durable()) {
             Some(message) => Some(Output::Send(message)),
             None => self.poll_after(Sources::MAIL),
         }
@@ -256,7 +256,7 @@ impl Node {
             || !shared.events.is_empty()
             || shared.reads.has_output(shared.applied)
             || shared.proposals.has_output()
-            || shared.mail.has(shared.durability.durable())
+            || shared.mail.has(shared.durable())
             || match &self.role {
                 Role::Leader(leader) => leader.has_message(shared),
                 Role::Candidate(candidate) => candidate.has_message(shared),

@@ -475,7 +475,7 @@ impl Follower {
     /// A question waits until its life is durable: after a crash the next life would bear the same
     /// number, and take an old answer for its own.
     fn has_question(&self, shared: &Shared) -> bool {
-        let durable = shared.durability.durable().incarnation == shared.hard_state.incarnation;
+        let durable = shared.durable().incarnation == shared.hard_state.incarnation;
         self.ask_due && self.leader.is_some() && durable
     }
 
@@ -522,7 +522,7 @@ impl Follower {
     /// Whether what there is to confirm is durable.
     pub(crate) fn has_reply(&self, shared: &Shared) -> bool {
         (self.reply_due || self.confirmable(shared) > self.confirmed)
-            && shared.durability.durable().term == shared.term()
+            && shared.durable().term == shared.term()
             && self.leader.is_some()
     }
 
