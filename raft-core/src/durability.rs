@@ -357,10 +357,6 @@ impl Mail {
         self.waiting.retain(|(claim, _)| *claim == Claim::Nothing);
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.waiting.len()
-    }
-
     pub(crate) fn trim(&mut self) {
         self.waiting.shrink_to_fit();
     }

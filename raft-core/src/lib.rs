@@ -106,6 +106,7 @@ mod rng;
 mod role;
 mod shared;
 mod snapshot;
+mod sources;
 mod status;
 mod stored;
 mod types;

@@ -17,6 +17,7 @@ use crate::read::Reads;
 use crate::rng::Rng;
 use crate::role::Transition;
 use crate::snapshot::Snapshots;
+use crate::sources::Sources;
 use crate::status::Counters;
 use crate::types::{EntryId, HardState, Identity, LogIndex, NodeId, Term, Tick};
 
@@ -54,6 +55,8 @@ pub(crate) struct Shared {
     /// An entry of this log that a leader has contradicted.
     pub(crate) doubt: Option<Box<Point>>,
     pub(crate) log_reads: LogReads,
+    /// Where outputs may come from: the others had none, and nothing happened since that changes that.
+    pub(crate) sources: Sources,
 }
 
 impl Shared {
@@ -82,6 +85,7 @@ impl Shared {
 
     /// Sends a message once what it claims is durable.
     pub(crate) fn post(&mut self, message: Message, claim: Claim) {
+        self.sources.add(Sources::MAIL);
         if self.mail.post(message, claim) {
             count(&mut self.counters().merged_messages);
         }
@@ -201,16 +205,8 @@ impl Shared {
         max_bytes: usize,
     ) -> Option<Fetched> {
         let last = last.min(self.log.start());
+        self.sources.add(Sources::ANSWERS);
         self.log_reads.fetch(&self.log, reader, next, last, max_bytes)
-    }
-
-    /// Whether there may be requests, answers, outcomes or events.
-    #[inline]
-    pub(crate) fn may_answer(&self) -> bool {
-        !self.log_reads.is_empty()
-            || !self.reads.is_empty()
-            || !self.events.is_empty()
-            || self.proposals.has_output()
     }
 
     /// How far entries can be handed out for `Apply`, or must be asked back first.
@@ -235,10 +231,25 @@ impl Shared {
         }
     }
 
+    /// The log grew by so many bytes.
+    #[inline]
+    pub(crate) fn appended(&mut self, bytes: usize) {
+        self.durability.appended(bytes);
+        self.sources.add(Sources::WRITE);
+    }
+
+    /// This entry and all before are committed.
+    #[inline]
+    pub(crate) fn commit_through(&mut self, index: LogIndex) {
+        self.commit = index;
+        self.sources.add(Sources::DELIVERY);
+    }
+
     /// The log loses this entry and everything after, and all that goes with them.
     pub(crate) fn truncate(&mut self, from: LogIndex) {
         self.log.truncate(from);
         self.durability.truncated(from);
+        self.sources = Sources::ALL;
         if !put_back!(OvertakenAnswerCounts) {
             self.log_reads.truncated(from);
         }
@@ -352,6 +363,7 @@ impl Shared {
 
     #[inline(never)]
     fn settle_proposals(&mut self) {
+        self.sources.add(Sources::ANSWERS);
         self.proposals.delivered(self.delivered, |index| self.log.term(index));
     }
 
@@ -379,6 +391,7 @@ impl Shared {
             count(&mut self.counters().dropped_events);
         }
         self.events.push(event);
+        self.sources.add(Sources::ANSWERS);
     }
 }
 

@@ -154,7 +154,7 @@ impl Node {
 
     fn without_counters(&self) -> Self {
         let mut node = self.clone();
-        node.sources = super::Sources::ALL;
+        node.shared.sources = super::Sources::ALL;
         node.shared.log.forget_recent();
         node.shared.counters = None;
         node.shared.doubt = None;

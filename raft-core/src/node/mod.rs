@@ -8,8 +8,6 @@ mod transition;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use poll::Sources;
-
 use crate::config::Config;
 use crate::durability::{Durability, Made, Mail, Rare};
 use crate::entries::Entries;
@@ -25,6 +23,7 @@ use crate::role::follower::Follower;
 use crate::role::leader::Leader;
 use crate::shared::{Shared, count};
 use crate::snapshot::Snapshots;
+use crate::sources::Sources;
 use crate::stored::{Base, Stored};
 use crate::types::{
     ChunkId, EntryId, HardState, Incarnation, LogIndex, LogReadId, NodeId, ReadId, Tick, WriteId,
@@ -48,8 +47,6 @@ pub struct Node {
     role: Role,
     halted: Option<Box<HaltReason>>,
     halt_reported: bool,
-    /// Where outputs may come from: the others had none, and nothing was put in since that changes that.
-    sources: Sources,
 }
 
 impl Node {
@@ -113,10 +110,11 @@ impl Node {
             snapshots: Snapshots::new(meta, applied),
             doubt: None,
             log_reads: Default::default(),
+            sources: Sources::ALL,
         };
         shared.evict(shared.config.window_bytes);
         let role = Role::Follower(Follower::default());
-        Ok(Self { shared, role, halted: None, halt_reported: false, sources: Sources::ALL })
+        Ok(Self { shared, role, halted: None, halt_reported: false })
     }
 
     /// Says what time it is: absolute, monotonic; an earlier tick is ignored, coarse steps are fine.
@@ -130,7 +128,7 @@ impl Node {
             return count(&mut self.shared.counters().earlier_ticks);
         }
         self.shared.now = Some(now);
-        self.sources = Sources::ALL;
+        self.shared.sources = Sources::ALL;
         if self.shared.votes_from == NOT_BEFORE_FIRST_TICK {
             self.shared.votes_from = now.plus(self.shared.config.election_ticks_min.into());
         }
@@ -139,7 +137,7 @@ impl Node {
         if shared.log_reads.on_tick(now)
             && let Role::Leader(leader) = &mut self.role
         {
-            leader.wake();
+            leader.wake(shared);
         }
         let transition = match &mut self.role {
             Role::Follower(follower) => follower.on_tick(shared, now),
@@ -157,7 +155,7 @@ impl Node {
     pub fn receive(&mut self, message: Message) -> Result<(), RejectedMessage> {
         let result = self.receive_checked(message);
         if result.is_err() {
-            self.sources = Sources::ALL;
+            self.shared.sources = Sources::ALL;
             count(&mut self.shared.counters().rejected_messages);
         }
         result
@@ -171,7 +169,6 @@ impl Node {
     /// [`Refused`] if this node does not lead, is busy, has halted, or the payload is too large.
     #[inline]
     pub fn propose(&mut self, payload: &[u8]) -> Result<EntryId, Refused> {
-        self.sources = self.sources.and(Sources::ROLE).and(Sources::WRITE);
         let result = self.try_propose(payload);
         self.counted(result)
     }
@@ -193,7 +190,7 @@ impl Node {
     /// [`Refused`] if this node does not lead, a change is under way, the change was computed from
     /// another membership than the current one, or the wished-for one cannot be.
     pub fn propose_membership(&mut self, change: MembershipChange) -> Result<EntryId, Refused> {
-        self.sources = Sources::ALL;
+        self.shared.sources = Sources::ALL;
         let result = self.refuse_if_halted().and_then(|()| match &mut self.role {
             Role::Leader(leader) => leader.propose_membership(&mut self.shared, change),
             _ => Err(Refused::NotLeader { leader: self.leader() }),
@@ -209,7 +206,7 @@ impl Node {
     /// # Errors
     /// [`Refused`] if no leader is known, too many reads are under way, or the node has halted.
     pub fn read(&mut self, id: ReadId, consistency: ReadConsistency) -> Result<(), Refused> {
-        self.sources = Sources::ALL;
+        self.shared.sources = Sources::ALL;
         let result = self.try_read(id, consistency);
         self.counted(result)
     }
@@ -241,7 +238,7 @@ impl Node {
     /// # Errors
     /// [`Refused`] if this node does not lead, the other has no vote, or another handover runs.
     pub fn transfer_leadership(&mut self, to: NodeId) -> Result<(), Refused> {
-        self.sources = Sources::ALL;
+        self.shared.sources = Sources::ALL;
         let result = self.refuse_if_halted().and_then(|()| match &mut self.role {
             Role::Leader(leader) => leader.transfer(&self.shared, to),
             _ => Err(Refused::NotLeader { leader: self.leader() }),
@@ -254,7 +251,7 @@ impl Node {
     /// # Errors
     /// [`Refused`] if this node does not lead or has halted.
     pub fn step_down(&mut self) -> Result<(), Refused> {
-        self.sources = Sources::ALL;
+        self.shared.sources = Sources::ALL;
         let result = self.refuse_if_halted().and_then(|()| match &self.role {
             Role::Leader(_) => Ok(()),
             _ => Err(Refused::NotLeader { leader: self.leader() }),
@@ -277,7 +274,7 @@ impl Node {
     /// # Errors
     /// [`Refused`] if this node has no vote or may not use it yet, or hears a leader.
     pub fn campaign(&mut self) -> Result<(), Refused> {
-        self.sources = Sources::ALL;
+        self.shared.sources = Sources::ALL;
         let result = self.try_campaign();
         self.counted(result)
     }
@@ -331,24 +328,27 @@ impl Node {
             self.look_at_made();
         }
         let shared = &mut self.shared;
+        if shared.is_dirty() {
+            shared.sources.add(Sources::WRITE);
+        }
+        if shared.commit > shared.delivered {
+            shared.sources.add(Sources::DELIVERY);
+        }
         match &mut self.role {
-            Role::Follower(_) => self.look(Sources::ROLE),
+            Role::Follower(_) => shared.sources.add(Sources::ROLE),
             Role::Candidate(candidate) => {
                 let transition = candidate.count(shared);
                 self.perform(transition);
-                self.sources = Sources::ALL;
+                self.shared.sources = Sources::ALL;
             }
-            Role::Leader(leader) => {
-                let committed = leader.on_stable(shared);
-                self.look(if committed { Sources::ALL } else { Sources::NONE });
-            }
+            Role::Leader(leader) => leader.on_stable(shared),
         }
         Ok(())
     }
 
     #[cold]
     fn look_at_made(&mut self) {
-        self.sources = Sources::ALL;
+        self.shared.sources = Sources::ALL;
         while let Some(made) = self.shared.durability.next_made(self.shared.hard_state) {
             self.on_made(made);
         }
@@ -385,10 +385,10 @@ impl Node {
         }
         self.shared.applied = self.shared.applied.max(index);
         if !self.shared.reads.is_empty() {
-            self.sources = self.sources.and(Sources::ANSWERS);
+            self.shared.sources.add(Sources::ANSWERS);
         }
         if self.shared.snapshots.is_release_due() {
-            self.sources = Sources::ALL;
+            self.shared.sources = Sources::ALL;
             self.discard();
         }
         Ok(())
@@ -407,7 +407,7 @@ impl Node {
         request: LogReadId,
         entries: Result<Entries, Unavailable>,
     ) -> Result<(), Misuse> {
-        self.sources = Sources::ALL;
+        self.shared.sources = Sources::ALL;
         self.misuse_if_halted()?;
         let (first, last) = entries.as_ref().map(|e| (e.first(), e.last())).unwrap_or_default();
         let shared = &mut self.shared;
@@ -423,7 +423,7 @@ impl Node {
             Outcome::Damaged => self.halt(HaltReason::LogDamaged { first, last }),
         }
         if let Role::Leader(leader) = &mut self.role {
-            leader.wake();
+            leader.wake(&mut self.shared);
         }
         Ok(())
     }
@@ -436,7 +436,7 @@ impl Node {
     /// # Errors
     /// [`Misuse::BeyondApplied`] if so much was not applied; [`Misuse::Halted`].
     pub fn snapshot_taken(&mut self, index: LogIndex) -> Result<(), Misuse> {
-        self.sources = Sources::ALL;
+        self.shared.sources = Sources::ALL;
         self.misuse_if_halted()?;
         let applied = self.shared.applied;
         if index > applied {
@@ -459,7 +459,7 @@ impl Node {
         request: ChunkId,
         chunk: Result<Chunk, Unavailable>,
     ) -> Result<(), Misuse> {
-        self.sources = Sources::ALL;
+        self.shared.sources = Sources::ALL;
         self.misuse_if_halted()?;
         let shared = &mut self.shared;
         if !shared.snapshots.was_requested(request, shared.hard_state.incarnation) {
@@ -522,7 +522,7 @@ impl Node {
 
     fn halt(&mut self, reason: HaltReason) {
         if self.halted.is_none() {
-            self.sources = Sources::ALL;
+            self.shared.sources = Sources::ALL;
             self.halted = Some(reason.into());
         }
     }

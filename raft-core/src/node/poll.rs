@@ -5,76 +5,24 @@ use crate::output::{Committed, Output, Write};
 use crate::replication::Due;
 use crate::role::Role;
 use crate::shared::Shared;
+use crate::sources::Sources;
 use crate::types::Tick;
 
-/// Where outputs come from: a set, in the order in which they are polled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sources(u8);
-
-impl Sources {
-    pub(super) const NONE: Self = Self(0);
-    /// What a role says; what may leave before the disk is done is among it.
-    pub(super) const ROLE: Self = Self(1);
-    /// What waited for the disk.
-    pub(super) const MAIL: Self = Self(2);
-    pub(super) const WRITE: Self = Self(4);
-    /// Entries for `Apply`, a snapshot for `Restore`.
-    pub(super) const DELIVERY: Self = Self(8);
-    /// Requests to storage, answers to reads, outcomes of proposals, events.
-    pub(super) const ANSWERS: Self = Self(16);
-    pub(super) const ALL: Self = Self(31);
-
-    pub(super) const fn and(self, more: Self) -> Self {
-        Self(self.0 | more.0)
-    }
-
-    const fn has(self, some: Self) -> bool {
-        self.0 & some.0 != 0
-    }
-
-    const fn without(self, some: Self) -> Self {
-        Self(self.0 & !some.0)
-    }
-}
-
 impl Node {
-    /// An input may have filled these sources, and changed what is committed, durable or in the log.
-    #[inline(always)]
-    pub(super) fn look(&mut self, mut sources: Sources) {
-        let shared = &self.shared;
-        let found = [
-            (shared.mail.len() > 0, Sources::MAIL),
-            (shared.is_dirty(), Sources::WRITE),
-            (shared.commit > shared.delivered, Sources::DELIVERY),
-        ];
-        for (there, source) in found {
-            sources = if there { sources.and(source) } else { sources };
-        }
-        self.sources = self.sources.and(sources);
-    }
-
-    /// An input may have led to requests, events, or reads that can be answered.
-    #[inline(always)]
-    pub(super) fn look_for_answers(&mut self) {
-        if self.shared.may_answer() {
-            self.sources = self.sources.and(Sources::ANSWERS);
-        }
-    }
-
     /// The next duty, or `None` when there is nothing to do for now.
     ///
     /// What may leave before the disk is done comes first, then writes, then what waited for them.
     #[inline]
     #[must_use = "an output is a duty: carry it out"]
     pub fn poll_output(&mut self) -> Option<Output> {
-        if self.sources == Sources::NONE { None } else { self.poll_sources() }
+        if self.shared.sources == Sources::NONE { None } else { self.poll_sources() }
     }
 
     fn poll_sources(&mut self) -> Option<Output> {
         if self.halted.is_some() {
             return self.poll_halted();
         }
-        let sources = self.sources;
+        let sources = self.shared.sources;
         if sources.has(Sources::ROLE) {
             match &self.role {
                 Role::Leader(_) => self.poll_leader(),
@@ -94,13 +42,13 @@ impl Node {
 
     /// Nothing is left in a source: on to the next one.
     fn poll_after(&mut self, source: Sources) -> Option<Output> {
-        self.sources = self.sources.without(source);
+        self.shared.sources.remove(source);
         self.poll_output()
     }
 
     #[cold]
     fn poll_halted(&mut self) -> Option<Output> {
-        self.sources = Sources::NONE;
+        self.shared.sources = Sources::NONE;
         let first = !core::mem::replace(&mut self.halt_reported, true);
         let reason = self.halted.as_deref().copied();
         reason.filter(|_| first).map(Output::Halted)
@@ -122,7 +70,6 @@ impl Node {
     /// Polls what may begin with something that is not yet an output, or with a request.
     #[cold]
     fn poll_other(&mut self, mut due: Due) -> Option<Output> {
-        self.sources = self.sources.and(Sources::ANSWERS);
         while let Role::Leader(leader) = &mut self.role {
             let output = leader.poll(due, &mut self.shared);
             if output.is_some() {
@@ -139,7 +86,7 @@ impl Node {
         if let Role::Follower(follower) = &mut self.role {
             if follower.has_reply(&self.shared) {
                 if !follower.asks() {
-                    self.sources = self.sources.without(Sources::ROLE);
+                    self.shared.sources.remove(Sources::ROLE);
                 }
                 return follower.reply(&self.shared);
             }
@@ -183,7 +130,7 @@ impl Node {
             shared.queue_chunk();
         }
         if !shared.is_dirty() {
-            self.sources = self.sources.without(Sources::WRITE);
+            shared.sources.remove(Sources::WRITE);
         }
         if let Some(rare) = rare {
             return Some(Output::Persist(rare.with(shared.identity, id, entries)));
@@ -196,23 +143,20 @@ impl Node {
         let shared = &mut self.shared;
         let Some(upto) = shared.delivery() else { return self.poll_after(Sources::DELIVERY) };
         if shared.snapshots.awaits().is_some() {
-            self.sources = self.sources.and(Sources::ANSWERS);
             return shared.next_restore().map(Output::Restore);
         }
         let entries = shared.next_entries(upto);
         if entries.is_empty() {
             // Storage is asked first.
-            self.sources = self.sources.and(Sources::ANSWERS);
             return self.poll_after(Sources::DELIVERY);
         }
         shared.on_delivered(&entries, upto);
         if entries.last() == shared.commit {
-            self.sources = self.sources.without(Sources::DELIVERY);
+            self.shared.sources.remove(Sources::DELIVERY);
         }
         if let Role::Leader(leader) = &mut self.role {
             leader.on_delivered(&entries);
         }
-        self.look_for_answers();
         Some(Output::Apply(Committed { entries }))
     }
 
@@ -225,7 +169,7 @@ impl Node {
         let answer = shared.reads.poll(shared.applied).or_else(|| shared.proposals.poll());
         let answer = answer.or_else(|| shared.events.pop_front().map(Output::Event));
         if answer.is_none() {
-            self.sources = Sources::NONE;
+            self.shared.sources = Sources::NONE;
             debug_assert!(!self.looks_for_output(), "an output was forgotten");
         }
         answer
@@ -234,7 +178,7 @@ impl Node {
     /// Whether [`poll_output`](Self::poll_output) would give something.
     #[must_use]
     pub fn has_output(&self) -> bool {
-        self.sources != Sources::NONE && self.looks_for_output()
+        self.shared.sources != Sources::NONE && self.looks_for_output()
     }
 
     /// Whether an output was forgotten: there is one that a poll does not look for.

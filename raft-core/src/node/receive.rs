@@ -3,7 +3,6 @@
 use alloc::boxed::Box;
 
 use super::Node;
-use super::poll::Sources;
 use crate::election;
 use crate::error::RejectedMessage;
 use crate::message::{Body, Message};
@@ -11,6 +10,7 @@ use crate::output::StepDownReason;
 use crate::role::follower;
 use crate::role::{Role, Transition};
 use crate::shared::count;
+use crate::sources::Sources;
 use crate::types::{NodeId, Term};
 
 /// How far a message's term may be beyond this node's: elections do not get further ahead.
@@ -34,7 +34,6 @@ impl Node {
                 if let Role::Follower(follower) = &mut self.role {
                     follower.on_append(&mut self.shared, from, append, checked);
                 }
-                self.look(Sources::ROLE);
             }
             Body::Commit(commit) => {
                 self.refuse_second_leader(from, term)?;
@@ -45,7 +44,6 @@ impl Node {
                     }
                     _ => count(&mut self.shared.counters().unexpected_replies),
                 }
-                self.look(Sources::NONE);
             }
             Body::AppendReply(reply) => {
                 self.follow_higher(term);
@@ -57,11 +55,10 @@ impl Node {
                     let transition = leader.judge(&self.shared, at);
                     self.perform(transition);
                 }
-                self.look(Sources::ROLE);
+                self.shared.sources.add(Sources::ROLE);
             }
             _ => return self.receive_rare(&message),
         }
-        self.look_for_answers();
         Ok(())
     }
 
@@ -99,7 +96,7 @@ impl Node {
 
     #[cold]
     fn receive_of_old_term(&mut self, message: &Message) {
-        self.sources = Sources::ALL;
+        self.shared.sources = Sources::ALL;
         let term = self.shared.term();
         let alive = self.leader_is_alive();
         let shared = &mut self.shared;
@@ -176,7 +173,7 @@ impl Node {
     /// Takes what a steady group does not send with each entry.
     #[inline(never)]
     fn receive_rare(&mut self, message: &Message) -> Result<(), RejectedMessage> {
-        self.sources = Sources::ALL;
+        self.shared.sources = Sources::ALL;
         let Message { from, term, .. } = *message;
         match &message.body {
             &Body::PreVote(request) => {

@@ -3,13 +3,13 @@
 use alloc::boxed::Box;
 
 use super::Node;
-use super::poll::Sources;
 use crate::output::{Event, HaltReason, ReadFailure, StepDownReason};
 use crate::role::candidate::Candidate;
 use crate::role::follower::Follower;
 use crate::role::leader::Leader;
 use crate::role::{Role, Transition};
 use crate::shared::count;
+use crate::sources::Sources;
 use crate::types::Term;
 
 impl Node {
@@ -22,7 +22,7 @@ impl Node {
 
     /// The one place where roles change. A transition may call for another.
     fn perform_all(&mut self, mut transition: Transition) {
-        self.sources = Sources::ALL;
+        self.shared.sources = Sources::ALL;
         loop {
             transition = match transition {
                 Transition::Stay => return,

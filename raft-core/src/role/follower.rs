@@ -14,6 +14,7 @@ use crate::message::{
 use crate::output::{Event, Output, SnapshotMeta};
 use crate::shared::{Shared, count};
 use crate::snapshot::{Incoming, Outcome};
+use crate::sources::Sources;
 use crate::types::{EntryId, LogIndex, NodeId, ReadId, SnapshotId, Term, Tick};
 
 /// What a follower knows besides the shared state; new for each term.
@@ -301,6 +302,9 @@ impl Follower {
                 self.verified = self.verified.max(end);
                 shared.doubt.take_if(|doubt| doubt.id.index <= end);
                 self.adopt_commit(shared, append.commit);
+                if self.has_reply(shared) {
+                    shared.sources.add(Sources::ROLE);
+                }
             }
         }
     }
@@ -311,7 +315,7 @@ impl Follower {
             self.make_way(shared, entries, known);
         }
         shared.log.extend(entries, run.end);
-        shared.durability.appended(entries.bytes().len());
+        shared.appended(entries.bytes().len());
         if run.memberships {
             shared.memberships.extended(entries);
         }
@@ -349,7 +353,9 @@ impl Follower {
     fn adopt_commit(&self, shared: &mut Shared, commit: LogIndex) {
         let verified =
             if put_back!(CommitBeyondVerified) { shared.log.last_index() } else { self.verified };
-        shared.commit = shared.commit.max(commit.min(verified));
+        if commit.min(verified) > shared.commit {
+            shared.commit_through(commit.min(verified));
+        }
     }
 
     /// Takes a piece of a snapshot (Raft 7). A log that holds its last entry needs none of it.

@@ -20,6 +20,7 @@ use crate::output::{Event, HaltReason, Output, StepDownReason};
 use crate::quorum::{Votes, WITNESSES_MIN, has_quorum, reached_by_majority};
 use crate::replication::{Due, Peer};
 use crate::shared::{Shared, count};
+use crate::sources::Sources;
 use crate::status::PeerStatus;
 use crate::types::{EntryId, LogIndex, NodeId, Tick};
 
@@ -162,7 +163,7 @@ impl Leader {
         }
         let (id, bytes) = append(shared, EntryKind::Command, payload);
         self.uncommitted_bytes = uncommitted_bytes.saturating_add(bytes);
-        self.cursor = 0;
+        self.wake(shared);
         Ok(id)
     }
 
@@ -279,12 +280,13 @@ impl Leader {
         Ok(())
     }
 
-    /// A write of this node became durable: its own match moved (Raft 5.3; thesis 10.2.1). Says
-    /// whether that committed something.
+    /// A write of this node became durable: its own match moved (Raft 5.3; thesis 10.2.1).
     #[inline]
-    pub(crate) fn on_stable(&mut self, shared: &mut Shared) -> bool {
+    pub(crate) fn on_stable(&mut self, shared: &mut Shared) {
         let own = self.own_match(shared);
-        own > shared.commit && self.advance_commit(shared, own)
+        if own > shared.commit {
+            self.advance_commit(shared, own);
+        }
     }
 
     fn own_match(&self, shared: &Shared) -> LogIndex {
@@ -296,19 +298,18 @@ impl Leader {
 
     /// Commits what a quorum holds durably, if the newest of it is of this term (Raft 5.4.2).
     #[inline]
-    fn advance_commit(&mut self, shared: &mut Shared, moved_to: LogIndex) -> bool {
+    fn advance_commit(&mut self, shared: &mut Shared, moved_to: LogIndex) {
         let own = self.own_match(shared);
         let reached = self.reached(shared, own, (shared.commit, moved_to), |peer| peer.matched);
         debug_assert!(reached <= shared.log.last_index() && moved_to > shared.commit);
         let of_own_term = || shared.log.term(reached) == Some(shared.term());
         if reached <= shared.commit || !of_own_term() && !put_back!(CommitOfEarlierTerms) {
-            return false;
+            return;
         }
-        shared.commit = reached;
-        self.cursor = 0;
+        shared.commit_through(reached);
+        self.wake(shared);
         self.confirm_reads(shared, self.rounds.token());
         self.continue_change(shared);
-        true
     }
 
     /// What a quorum has reached, of both topologies during a joint change, given how far this node
@@ -373,9 +374,10 @@ impl Leader {
         self.peers.iter().map(Peer::status).collect()
     }
 
-    /// Storage has answered: some peer may be served.
-    pub(crate) const fn wake(&mut self) {
+    /// Any peer may be served.
+    pub(crate) fn wake(&mut self, shared: &mut Shared) {
         self.cursor = 0;
+        shared.sources.add(Sources::ROLE);
     }
 
     pub(crate) fn trim(&mut self) {
@@ -394,6 +396,6 @@ fn differs(shared: &Shared, at: EntryId, checksum: Checksum) -> bool {
 
 fn append(shared: &mut Shared, kind: EntryKind, payload: &[u8]) -> (EntryId, usize) {
     let (id, bytes) = shared.log.append(shared.hard_state.term, kind, payload);
-    shared.durability.appended(bytes);
+    shared.appended(bytes);
     (id, bytes)
 }

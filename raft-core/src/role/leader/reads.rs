@@ -7,6 +7,7 @@ use crate::output::ReadConsistency;
 use crate::quorum::has_quorum;
 use crate::role::follower::post_for_term;
 use crate::shared::{Shared, count};
+use crate::sources::Sources;
 use crate::types::{LogIndex, NodeId, ReadId, Tick};
 
 /// Most rounds whose time is remembered; only the newest matter.
@@ -135,6 +136,7 @@ impl Leader {
         let round = self.reached(shared, own, moved, |peer| LogIndex(peer.echoed)).0;
         let index = shared.commit;
         shared.reads.confirm(round, index);
+        shared.sources.add(Sources::ANSWERS);
         self.rounds.questions.retain(|question| {
             let Question { from, asked: ReadIndex { incarnation, token }, round: asked } =
                 *question;
