@@ -190,14 +190,12 @@ impl Durability {
         max_bytes: usize,
         now: Option<Tick>,
     ) -> (WriteId, Entries, Option<Box<Rare>>) {
-        self.sequence = self.sequence.saturating_add(1);
-        let id = WriteId { incarnation, sequence: self.sequence };
         let entries = log.slice(self.handed.next(), log.last_index(), max_bytes);
-        if !entries.is_empty() {
-            self.handed = entries.last();
-        }
+        self.handed = entries.last();
         let bytes = entries.bytes().len();
         self.tickets.push(Ticket { stable: self.handed, bytes, since: now });
+        self.sequence = self.sequence.saturating_add(1);
+        let id = WriteId { incarnation, sequence: self.sequence };
         let rare = self.rare.take();
         if let Some(rare) = &rare {
             self.made.push(rare.makes(self.sequence));
@@ -205,31 +203,43 @@ impl Durability {
         (id, entries, rare)
     }
 
-    /// Takes an acknowledgement: every write up to `id` survives a crash. Repeats are harmless.
+    /// Takes an acknowledgement: every write up to `id` survives a crash. Repeats are harmless. Says
+    /// whether there may be more to write.
     #[inline]
     pub(crate) fn persisted(
         &mut self,
         id: WriteId,
         incarnation: Incarnation,
         last: LogIndex,
-    ) -> Result<(), Misuse> {
+    ) -> Result<bool, Misuse> {
         if id.incarnation < incarnation {
-            return Ok(());
+            return Ok(false);
         }
         if id.incarnation > incarnation || !(1..=self.sequence).contains(&id.sequence) {
             return Err(Misuse::UnknownWrite { id });
         }
-        let later = self.sequence.saturating_sub(id.sequence);
+        let in_part = id.sequence < self.sequence || self.is_dirty(last);
+        if in_part {
+            self.persisted_in_part(self.sequence.saturating_sub(id.sequence));
+        } else {
+            self.stable = last;
+            self.tickets.clear();
+        }
+        if self.stable == last {
+            self.undurable_bytes = 0;
+        }
+        Ok(in_part)
+    }
+
+    /// Not all there is survives a crash now: so many `later` writes are in flight, or dirt is left.
+    #[inline(never)]
+    fn persisted_in_part(&mut self, later: u64) {
         while self.tickets.len() as u64 > later
             && let Some(ticket) = self.tickets.pop_front()
         {
             self.stable = self.stable.max(ticket.stable);
             self.undurable_bytes = self.undurable_bytes.saturating_sub(ticket.bytes);
         }
-        if self.stable == last {
-            self.undurable_bytes = 0;
-        }
-        Ok(())
     }
 
     /// Whether writes have made, or will make, something durable besides entries.

@@ -40,6 +40,12 @@ impl<T> Few<T> {
         self.remove(0)
     }
 
+    pub(crate) fn clear(&mut self) {
+        if let Some(items) = &mut self.0 {
+            items.clear();
+        }
+    }
+
     pub(crate) fn retain(&mut self, keep: impl FnMut(&mut T) -> bool) {
         if let Some(items) = &mut self.0 {
             items.retain_mut(keep);

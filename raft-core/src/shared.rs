@@ -270,6 +270,7 @@ impl Shared {
             && let Some(chunk) = incoming.next_chunk()
         {
             self.durability.rare().snapshot_chunk = Some((incoming.transfer(), chunk));
+            self.sources.add(Sources::WRITE);
         }
     }
 

@@ -406,7 +406,7 @@ impl Log {
     }
 
     /// The same for `Apply`, nearly always the last use of these entries.
-    #[inline(never)]
+    #[inline]
     pub(crate) fn take(&mut self, from: LogIndex, to: LogIndex, max_bytes: usize) -> Entries {
         if let Some(window) = &mut self.window
             && window.recent(from, to, max_bytes).is_some()

@@ -322,15 +322,14 @@ impl Node {
         self.misuse_if_halted()?;
         let shared = &mut self.shared;
         let incarnation = shared.hard_state.incarnation;
-        shared.durability.persisted(write, incarnation, shared.log.last_index())?;
+        if shared.durability.persisted(write, incarnation, shared.log.last_index())? {
+            shared.sources.add(Sources::WRITE);
+        }
         shared.evict(shared.config.window_bytes);
         if shared.durability.has_made() {
             self.look_at_made();
         }
         let shared = &mut self.shared;
-        if shared.is_dirty() {
-            shared.sources.add(Sources::WRITE);
-        }
         if shared.commit > shared.delivered {
             shared.sources.add(Sources::DELIVERY);
         }

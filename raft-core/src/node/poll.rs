@@ -126,11 +126,11 @@ impl Node {
         let (life, max_bytes) = (shared.hard_state.incarnation, shared.config.max_write_bytes);
         let (durability, log) = (&mut shared.durability, &mut shared.log);
         let (id, entries, rare) = durability.next_write(life, log, max_bytes, shared.now);
+        if shared.durability.handed() == shared.log.last_index() {
+            shared.sources.remove(Sources::WRITE);
+        }
         if shared.snapshots.is_receiving() {
             shared.queue_chunk();
-        }
-        if !shared.is_dirty() {
-            shared.sources.remove(Sources::WRITE);
         }
         if let Some(rare) = rare {
             return Some(Output::Persist(rare.with(shared.identity, id, entries)));
@@ -151,7 +151,7 @@ impl Node {
             return self.poll_after(Sources::DELIVERY);
         }
         shared.on_delivered(&entries, upto);
-        if entries.last() == shared.commit {
+        if shared.delivered == shared.commit {
             self.shared.sources.remove(Sources::DELIVERY);
         }
         if let Role::Leader(leader) = &mut self.role {

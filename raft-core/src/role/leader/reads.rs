@@ -62,7 +62,7 @@ impl Rounds {
 
     #[cfg(feature = "inspect")]
     pub(super) fn forget_time(&mut self) {
-        self.begun.retain(|_| false);
+        self.begun.clear();
     }
 
     /// When the round with this token began, if it is one of the newest.
