@@ -437,18 +437,22 @@ impl Log {
         before: Point,
         entries: &Entries,
     ) -> Result<Verified, EntriesError> {
-        let mut end = before;
+        let (mut term, mut checksum) = (before.id.term, before.checksum);
         let mut memberships = false;
         for entry in entries {
-            if entry.id.term < end.id.term {
+            if entry.kind == EntryKind::Membership {
+                memberships = true;
+            }
+            if entry.id.term < term {
                 return Err(EntriesError::TermFalls { index: entry.id.index });
             }
-            if entry.checksum != entry.chained(group, end.checksum) {
+            if entry.checksum != entry.chained(group, checksum) {
                 return Err(EntriesError::Checksum { index: entry.id.index });
             }
-            end = entry.into();
-            memberships |= entry.kind == EntryKind::Membership;
+            (term, checksum) = (entry.id.term, entry.checksum);
         }
+        let index = before.id.index.plus(entries.count().into());
+        let end = Point { id: EntryId { term, index }, checksum };
         Ok(Verified { end, memberships })
     }
 }
