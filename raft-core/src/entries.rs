@@ -208,7 +208,7 @@ impl Entries {
     /// The entries, first to last.
     #[must_use]
     pub fn iter(&self) -> EntriesIter<'_> {
-        EntriesIter { index: self.first, left: self.count, rest: &self.bytes }
+        EntriesIter::over(self.first, self.count, &self.bytes)
     }
 
     /// Each entry as bytes of its own, for a host that stores entries one by one: some that follow each
@@ -238,8 +238,8 @@ impl Entries {
         for _ in 0..skip.min(self.count) {
             let _ = iter.next();
         }
-        let (first, count, left) = (iter.index, iter.left, iter.rest.len());
-        let bytes = self.bytes.slice(self.bytes.len().saturating_sub(left)..);
+        let (first, count) = (iter.index, self.count.saturating_sub(skip));
+        let bytes = self.bytes.slice(self.bytes.len().saturating_sub(iter.bytes_left())..);
         Self { first, count, bytes }
     }
 }
@@ -257,14 +257,15 @@ impl<'a> IntoIterator for &'a Entries {
 #[derive(Clone, Debug)]
 pub struct EntriesIter<'a> {
     index: LogIndex,
-    left: u32,
+    /// The index after the last.
+    end: LogIndex,
     rest: &'a [u8],
 }
 
 impl<'a> EntriesIter<'a> {
     /// Entries in bytes whose shape was checked; their number is found by walking.
-    pub(crate) const fn over(index: LogIndex, left: u32, rest: &'a [u8]) -> Self {
-        Self { index, left, rest }
+    pub(crate) const fn over(index: LogIndex, count: u32, rest: &'a [u8]) -> Self {
+        Self { index, end: index.plus(count as u64), rest }
     }
 
     /// How many bytes are left.
@@ -278,7 +279,9 @@ impl<'a> Iterator for EntriesIter<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<EntryRef<'a>> {
-        self.left = self.left.checked_sub(1)?;
+        if self.index >= self.end {
+            return None;
+        }
         let Shape { term, kind, payload, end } = Shape::of(self.rest).ok()?;
         let (entry, rest) = self.rest.split_at_checked(end)?;
         let (checksum, covered) = entry.split_first_chunk()?;
