@@ -123,7 +123,8 @@ impl Shared {
 
     /// Whether this node waits for the snapshot that will tell it who the others are.
     pub(crate) fn is_joining(&self) -> bool {
-        self.memberships.current().members().is_empty()
+        let Self { memberships, .. } = self;
+        memberships.base().1.members().is_empty() && memberships.current().members().is_empty()
     }
 
     /// Whether its membership lets this node lead.

@@ -137,6 +137,7 @@ impl Log {
     }
 
     /// Appends a run that begins after the last entry, was verified, and ends in `end`.
+    #[inline(always)]
     pub(crate) fn extend(&mut self, entries: &Entries, end: Point) {
         debug_assert_eq!(entries.first(), self.last.id.index.next());
         if end.id.term != self.last.id.term {
@@ -164,6 +165,7 @@ impl Log {
 
     /// The log ends with these entries, and the next outputs want just them: takes them, and gives
     /// those that it had for that.
+    #[inline]
     pub(crate) fn share(&mut self, entries: &mut Entries) {
         if let Some(window) = &mut self.window {
             window.share(entries);
@@ -432,6 +434,7 @@ impl Log {
     }
 
     /// Checks that a run can follow the entry `before` and that its chain holds; gives its end.
+    #[inline(always)]
     pub(crate) fn verify(
         group: GroupId,
         before: Point,

@@ -3,7 +3,7 @@
 use super::Node;
 use crate::output::{Committed, Output, Write};
 use crate::replication::Due;
-use crate::role::Role;
+use crate::role::{Role, follower};
 use crate::shared::Shared;
 use crate::sources::Sources;
 use crate::types::Tick;
@@ -84,16 +84,15 @@ impl Node {
     #[inline(never)]
     fn poll_follower(&mut self) -> Option<Output> {
         if let Role::Follower(follower) = &mut self.role {
-            if follower.has_reply(&self.shared) {
-                if !follower.asks() {
-                    self.shared.sources.remove(Sources::ROLE);
+            match follower.due(&self.shared) {
+                Some(follower::Due::Reply) => {
+                    if !follower.asks() {
+                        self.shared.sources.remove(Sources::ROLE);
+                    }
+                    return follower.reply(&self.shared);
                 }
-                return follower.reply(&self.shared);
-            }
-            if follower.asks()
-                && let Some(question) = follower.question(&mut self.shared)
-            {
-                return Some(Output::Send(question));
+                Some(follower::Due::Question) => return follower.question(&mut self.shared),
+                None => {}
             }
         }
         self.poll_after(Sources::ROLE)
@@ -204,7 +203,7 @@ impl Node {
             || match &self.role {
                 Role::Leader(leader) => leader.has_message(shared),
                 Role::Candidate(candidate) => candidate.has_message(shared),
-                Role::Follower(follower) => follower.has_message(shared),
+                Role::Follower(follower) => follower.due(shared).is_some(),
             }
     }
 

@@ -5,9 +5,9 @@ use alloc::boxed::Box;
 use super::Node;
 use crate::election;
 use crate::error::RejectedMessage;
-use crate::message::{Body, Message};
+use crate::message::{Append, AppendReply, Body, Commit, Message};
 use crate::output::StepDownReason;
-use crate::role::follower;
+use crate::role::follower::{self, Follower};
 use crate::role::{Role, Transition};
 use crate::shared::count;
 use crate::sources::Sources;
@@ -16,58 +16,91 @@ use crate::types::{NodeId, Term};
 /// How far a message's term may be beyond this node's: elections do not get further ahead.
 const MAX_TERM_JUMP: u64 = 1 << 32;
 
+/// Whether a message was taken.
+type Taken = Result<(), RejectedMessage>;
+
 impl Node {
     #[inline]
-    pub(super) fn receive_checked(&mut self, mut message: Message) -> Result<(), RejectedMessage> {
+    pub(super) fn receive_checked(&mut self, message: Message) -> Taken {
         self.admit(&message)?;
         let Message { from, term, .. } = message;
-        if term < self.shared.term() {
-            self.receive_of_old_term(&message);
-            return Ok(());
+        if term != self.shared.term() || term.0 == 0 {
+            self.admit_rare(term, &message.body)?;
+            if term < self.shared.term() {
+                self.receive_of_old_term(&message);
+                return Ok(());
+            }
         }
-        match &mut message.body {
-            Body::Append(append) => {
-                self.refuse_second_leader(from, term)?;
-                let checked = follower::check(&self.shared, term, append)
-                    .map_err(|error| self.report_divergence(from, append.session, error))?;
-                self.follow_leader(term);
-                if let Role::Follower(follower) = &mut self.role {
-                    follower.on_append(&mut self.shared, from, append, checked);
-                }
-            }
-            Body::Commit(commit) => {
-                self.refuse_second_leader(from, term)?;
-                self.follow_leader_without_doubt(term);
-                match &mut self.role {
-                    Role::Follower(follower) => {
-                        follower.on_commit(&mut self.shared, from, *commit);
-                    }
-                    _ => count(&mut self.shared.counters().unexpected_replies),
-                }
-            }
-            Body::AppendReply(reply) => {
-                self.follow_higher(term);
-                let Role::Leader(leader) = &mut self.role else {
-                    count(&mut self.shared.counters().unexpected_replies);
-                    return Ok(());
-                };
-                if let Some(at) = leader.on_append_reply(&mut self.shared, from, *reply)? {
-                    let transition = leader.judge(&self.shared, at);
-                    self.perform(transition);
-                }
-                self.shared.sources.add(Sources::ROLE);
-            }
-            _ => return self.receive_rare(&message),
+        match message.body {
+            Body::Append(mut append) => self.receive_append(from, term, &mut append),
+            Body::Commit(commit) => self.receive_commit(from, term, commit),
+            Body::AppendReply(reply) => self.receive_reply(from, term, reply),
+            ref body => self.receive_rare(from, term, body),
+        }
+    }
+
+    #[inline(never)]
+    fn receive_append(&mut self, from: NodeId, term: Term, append: &mut Append) -> Taken {
+        let led = self.is_led(from, term);
+        if !led {
+            self.refuse_second_leader(from, term)?;
+        }
+        let checked = match follower::check(&self.shared, term, append) {
+            Ok(checked) => checked,
+            Err(error) => return Err(self.report_divergence(from, append.session, error)),
+        };
+        if !led {
+            self.follow_leader(term);
+        }
+        if let Role::Follower(follower) = &mut self.role {
+            follower.on_append(&mut self.shared, from, append, checked);
         }
         Ok(())
     }
 
+    #[inline(never)]
+    fn receive_commit(&mut self, from: NodeId, term: Term, commit: Commit) -> Taken {
+        if !self.is_led(from, term) {
+            self.refuse_second_leader(from, term)?;
+            self.follow_leader_without_doubt(term);
+        }
+        match &mut self.role {
+            Role::Follower(follower) => follower.on_commit(&mut self.shared, from, commit),
+            _ => count(&mut self.shared.counters().unexpected_replies),
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn receive_reply(&mut self, from: NodeId, term: Term, reply: AppendReply) -> Taken {
+        self.follow_higher(term);
+        let Role::Leader(leader) = &mut self.role else {
+            count(&mut self.shared.counters().unexpected_replies);
+            return Ok(());
+        };
+        if let Some(at) = leader.on_append_reply(&mut self.shared, from, reply)? {
+            let transition = leader.judge(&self.shared, at);
+            self.perform(transition);
+        }
+        self.shared.sources.add(Sources::ROLE);
+        Ok(())
+    }
+
+    /// Whether this node leads the term it is in, as is known here: there is nothing to refuse, and
+    /// nobody else to follow.
+    fn is_led(&self, from: NodeId, term: Term) -> bool {
+        let Role::Follower(Follower { leader: Some(leader), .. }) = &self.role else {
+            return false;
+        };
+        *leader == from && term == self.shared.term()
+    }
+
     /// Rejects what no honest peer sends, whatever the state here.
-    fn admit(&self, message: &Message) -> Result<(), RejectedMessage> {
+    fn admit(&self, message: &Message) -> Taken {
         if let Some(reason) = self.halted.as_deref() {
             return Err(RejectedMessage::Halted { reason: *reason });
         }
-        let Message { group, from, to, term, .. } = *message;
+        let Message { group, from, to, .. } = *message;
         let identity = self.shared.identity;
         if group != identity.group {
             return Err(RejectedMessage::WrongGroup { group });
@@ -78,12 +111,18 @@ impl Node {
         if from == identity.node {
             return Err(RejectedMessage::FromSelf);
         }
-        let before_any_term = matches!(message.body, Body::PreVote(_) | Body::PreVoteReply(_));
+        Ok(())
+    }
+
+    /// Rejects what a message of another term, or a rare one, cannot say.
+    #[cold]
+    fn admit_rare(&self, term: Term, body: &Body) -> Taken {
+        let before_any_term = matches!(body, Body::PreVote(_) | Body::PreVoteReply(_));
         let too_low = term.0 == 0 && !before_any_term;
         if too_low || term.since(self.shared.term()) > MAX_TERM_JUMP {
             return Err(RejectedMessage::TermOutOfRange { term });
         }
-        match &message.body {
+        match body {
             Body::PreVote(request) if request.last.term > term => {
                 Err(RejectedMessage::Sequence { prev: request.last, term })
             }
@@ -120,7 +159,8 @@ impl Node {
     }
 
     /// Two leaders in one term: one of them forgot its vote (Raft 5.2, Election Safety).
-    fn refuse_second_leader(&self, from: NodeId, term: Term) -> Result<(), RejectedMessage> {
+    #[cold]
+    fn refuse_second_leader(&self, from: NodeId, term: Term) -> Taken {
         match self.leader() {
             Some(leader) if leader != from && term == self.shared.term() => {
                 Err(RejectedMessage::SecondLeader { from, term, leader })
@@ -154,6 +194,7 @@ impl Node {
     }
 
     /// A leader of this term, or of a higher one, is followed (Raft 5.2).
+    #[inline]
     fn follow_leader(&mut self, term: Term) {
         if term > self.shared.term() || matches!(self.role, Role::Candidate(_)) {
             let reason = StepDownReason::HigherTerm;
@@ -172,10 +213,10 @@ impl Node {
 
     /// Takes what a steady group does not send with each entry.
     #[inline(never)]
-    fn receive_rare(&mut self, message: &Message) -> Result<(), RejectedMessage> {
+    fn receive_rare(&mut self, from: NodeId, term: Term, body: &Body) -> Taken {
+        self.admit_rare(term, body)?;
         self.shared.sources = Sources::ALL;
-        let Message { from, term, .. } = *message;
-        match &message.body {
+        match body {
             &Body::PreVote(request) => {
                 let alive = self.leader_is_alive();
                 election::on_pre_vote(&mut self.shared, from, term, request, alive);
@@ -202,15 +243,14 @@ impl Node {
             }
             _ => self.follow_higher(term),
         }
-        let transition = self.dispatch(message)?;
+        let transition = self.dispatch(from, body)?;
         self.perform(transition);
         Ok(())
     }
 
-    fn dispatch(&mut self, message: &Message) -> Result<Transition, RejectedMessage> {
-        let from = message.from;
+    fn dispatch(&mut self, from: NodeId, body: &Body) -> Result<Transition, RejectedMessage> {
         let shared = &mut self.shared;
-        match (&message.body, &mut self.role) {
+        match (body, &mut self.role) {
             (&Body::RequestVote(request), _) => {
                 if election::on_request_vote(shared, from, request) {
                     return Ok(self.wait_for_the_candidate());

@@ -8,8 +8,8 @@ use crate::error::RejectedMessage;
 use crate::log::{Log, Point, Verified};
 use crate::log_reads::Reader;
 use crate::message::{
-    Append, AppendOutcome, AppendReply, Body, Commit, Heartbeat, HeartbeatReply, Message,
-    ReadIndex, ReadIndexReply, SnapshotPiece, SnapshotReply,
+    Append, AppendOutcome, AppendReply, Body, Commit, Heartbeat, HeartbeatReply, ReadIndex,
+    ReadIndexReply, SnapshotPiece, SnapshotReply,
 };
 use crate::output::{Event, Output, SnapshotMeta};
 use crate::shared::{Shared, count};
@@ -41,13 +41,20 @@ pub(crate) struct Follower {
     reply_due: bool,
 }
 
+/// What a follower has to say to its leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    Reply,
+    Question,
+}
+
 /// What an append means for the log here; found before anything is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Checked {
     /// The previous entry is missing or of another term.
     Conflict { hint: EntryId },
     /// It fits: the first `known` entries are here already, the rest are new.
-    Fits { known: u32, run: Verified },
+    Fits { known: u32 },
     /// Entries must give way to it after this one, which is no longer in memory to be compared.
     Evicted { at: LogIndex },
 }
@@ -56,20 +63,43 @@ pub(crate) enum Checked {
 ///
 /// # Errors
 /// Whatever can not come from an honest leader with an undamaged log.
-#[inline(never)]
+#[inline(always)]
 pub(crate) fn check(
     shared: &Shared,
     term: Term,
     append: &Append,
-) -> Result<Checked, RejectedMessage> {
-    let (log, commit, prev) = (&shared.log, shared.commit, append.prev);
-    let before = Point { id: prev, checksum: append.prev_checksum };
-    let run = verify(log, term, before, &append.entries)?;
+) -> Result<(Verified, Checked), RejectedMessage> {
+    let (log, entries) = (&shared.log, &append.entries);
+    let before = Point { id: append.prev, checksum: append.prev_checksum };
+    let continues = before == log.last() && !shared.is_joining();
+    if !follows(entries, before.id) || !continues && !precedes(before.id, term) {
+        return Err(RejectedMessage::Sequence { prev: before.id, term });
+    }
+    let run = Log::verify(log.group(), before, entries)?;
+    if run.end.id.term > term {
+        return Err(RejectedMessage::Sequence { prev: append.prev, term });
+    }
+    let checked = if continues { Checked::Fits { known: 0 } } else { compare(shared, append)? };
+    Ok((run, checked))
+}
+
+/// Whether entries can follow this one.
+fn follows(entries: &Entries, prev: EntryId) -> bool {
+    if entries.is_empty() { prev.index.0 < u64::MAX } else { entries.first().prev() == prev.index }
+}
+
+/// Whether there can be such an entry before those of this term.
+const fn precedes(prev: EntryId, term: Term) -> bool {
+    prev.term.0 <= term.0 && (prev.index.0 == 0) == (prev.term.0 == 0)
+}
+
+/// Compares with the log what does not continue it.
+#[cold]
+fn compare(shared: &Shared, append: &Append) -> Result<Checked, RejectedMessage> {
+    let (log, commit) = (&shared.log, shared.commit);
+    let &Append { prev, prev_checksum: checksum, ref entries, .. } = append;
     if shared.is_joining() {
         return Ok(Checked::Conflict { hint: EntryId::default() });
-    }
-    if before == log.last() {
-        return Ok(Checked::Fits { known: 0, run });
     }
     if prev.index > log.last_index() {
         return Ok(Checked::Conflict { hint: log.last_within(prev.index, prev.term) });
@@ -83,17 +113,17 @@ pub(crate) fn check(
             }
             return Ok(Checked::Conflict { hint: log.last_within(prev.index.prev(), prev.term) });
         }
-        if !log.agrees(before) && !put_back!(PreviousTermIgnored) {
+        if !log.agrees(Point { id: prev, checksum }) && !put_back!(PreviousTermIgnored) {
             return Err(RejectedMessage::Diverged { at });
         }
     }
-    let known = known(log, commit, &append.entries)?;
+    let known = known(log, commit, entries)?;
     let at = prev.index.plus(known.into());
     let evicted = log.term(at).is_some() && log.point(at).is_none();
-    if known < append.entries.count() && evicted {
+    if known < entries.count() && evicted {
         return Ok(Checked::Evicted { at });
     }
-    Ok(Checked::Fits { known, run })
+    Ok(Checked::Fits { known })
 }
 
 /// Compares a piece of a snapshot with what is here, without changing anything.
@@ -128,24 +158,6 @@ pub(crate) fn check_piece(
         }
         _ => Ok(()),
     }
-}
-
-/// Checks that the entries follow each other, their predecessor and the message's term.
-fn verify(
-    log: &Log,
-    term: Term,
-    before: Point,
-    entries: &Entries,
-) -> Result<Verified, RejectedMessage> {
-    let prev = before.id;
-    let sequence = RejectedMessage::Sequence { prev, term };
-    let fits = prev.index.0.checked_add(entries.len() as u64).is_some_and(|end| end < u64::MAX);
-    let follows = entries.is_empty() || entries.first() == prev.index.next();
-    if !fits || !follows || prev.term > term || (prev.index.0 == 0) != (prev.term.0 == 0) {
-        return Err(sequence);
-    }
-    let verified = Log::verify(log.group(), before, entries)?;
-    if verified.end.id.term > term { Err(sequence) } else { Ok(verified) }
 }
 
 /// How many of the first entries are in the log already.
@@ -269,7 +281,7 @@ impl Follower {
         shared: &mut Shared,
         from: NodeId,
         append: &mut Append,
-        checked: Checked,
+        (run, checked): (Verified, Checked),
     ) {
         self.hear(shared, from);
         if append.session < self.session {
@@ -286,7 +298,7 @@ impl Follower {
                 let _ = shared.fetch(Reader::Check, at, at, 0);
                 self.refuse(shared, from);
             }
-            Checked::Fits { known, ref run } => {
+            Checked::Fits { known } => {
                 let end = run.end.id.index;
                 if known < append.entries.count() {
                     if !has_room(shared) {
@@ -302,7 +314,7 @@ impl Follower {
                 self.verified = self.verified.max(end);
                 shared.doubt.take_if(|doubt| doubt.id.index <= end);
                 self.adopt_commit(shared, append.commit);
-                if self.has_reply(shared) {
+                if self.due(shared).is_some() {
                     shared.sources.add(Sources::ROLE);
                 }
             }
@@ -310,7 +322,7 @@ impl Follower {
     }
 
     /// Stores entries, but for the first `known`, in the place of those that contradict them.
-    fn store(&mut self, shared: &mut Shared, entries: &mut Entries, known: u32, run: &Verified) {
+    fn store(&mut self, shared: &mut Shared, entries: &mut Entries, known: u32, run: Verified) {
         if entries.first() <= shared.log.last_index() {
             self.make_way(shared, entries, known);
         }
@@ -478,24 +490,6 @@ impl Follower {
         since.is_none_or(|since| since >= patience)
     }
 
-    /// A question waits until its life is durable: after a crash the next life would bear the same
-    /// number, and take an old answer for its own.
-    fn has_question(&self, shared: &Shared) -> bool {
-        let durable = shared.durable().incarnation == shared.hard_state.incarnation;
-        self.ask_due && self.leader.is_some() && durable
-    }
-
-    #[cold]
-    pub(crate) fn question(&mut self, shared: &mut Shared) -> Option<Message> {
-        let leader = self.leader.filter(|_| self.has_question(shared))?;
-        self.ask_due = false;
-        let token = shared.reads.question()?;
-        self.asked_at = shared.now;
-        let incarnation = shared.hard_state.incarnation.0;
-        let body = Body::ReadIndex(ReadIndex { incarnation, token });
-        Some(shared.message(leader, body))
-    }
-
     pub(crate) fn on_commit(&mut self, shared: &mut Shared, from: NodeId, commit: Commit) {
         self.hear(shared, from);
         if commit.session == self.session {
@@ -521,25 +515,42 @@ impl Follower {
         self.ask_due
     }
 
-    pub(crate) fn has_message(&self, shared: &Shared) -> bool {
-        self.has_reply(shared) || self.has_question(shared)
+    /// What there is to say to the leader.
+    ///
+    /// What is confirmed is durable, and so is the term. A question waits until its life is: after a
+    /// crash the next life would bear the same number, and take an old answer for its own.
+    #[inline]
+    pub(crate) fn due(&self, shared: &Shared) -> Option<Due> {
+        self.leader?;
+        let durable = shared.durable();
+        if (self.reply_due || self.confirmable(shared) > self.confirmed)
+            && durable.term == shared.term()
+        {
+            return Some(Due::Reply);
+        }
+        let lives = durable.incarnation == shared.hard_state.incarnation;
+        (self.ask_due && lives && shared.reads.is_asking()).then_some(Due::Question)
     }
 
-    /// Whether what there is to confirm is durable.
-    pub(crate) fn has_reply(&self, shared: &Shared) -> bool {
-        (self.reply_due || self.confirmable(shared) > self.confirmed)
-            && shared.durable().term == shared.term()
-            && self.leader.is_some()
-    }
-
-    /// The reply to the appends of this session; only if there is one.
-    #[inline(never)]
+    /// Confirms what the appends of this session brought.
+    #[inline]
     pub(crate) fn reply(&mut self, shared: &Shared) -> Option<Output> {
+        let to = self.leader?;
         let matched = self.confirmable(shared);
         self.reply_due = false;
         self.confirmed = matched;
         let outcome = AppendOutcome::Success { matched };
         let body = Body::AppendReply(AppendReply { session: self.session, outcome });
+        Some(Output::Send(shared.message(to, body)))
+    }
+
+    /// Asks how far must be applied for the reads that wait.
+    #[cold]
+    pub(crate) fn question(&mut self, shared: &mut Shared) -> Option<Output> {
+        self.ask_due = false;
+        self.asked_at = shared.now;
+        let incarnation = shared.hard_state.incarnation.0;
+        let body = Body::ReadIndex(ReadIndex { incarnation, token: shared.reads.question()? });
         Some(Output::Send(shared.message(self.leader?, body)))
     }
 }
