@@ -8,7 +8,8 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::num::NonZeroU64;
 
-use crate::entries::Entries;
+use crate::config::Config;
+use crate::entries::{Checksum, Entries};
 use crate::input::{Chunk, Unavailable};
 use crate::log::Point;
 use crate::log_reads::Reader;
@@ -19,27 +20,23 @@ use crate::role::leader::CatchUp;
 use crate::shared::Shared;
 use crate::snapshot::Shipment;
 use crate::status::{PeerState, PeerStatus};
-use crate::types::{ChunkId, EntryId, LogIndex, NodeId, Tick};
+use crate::types::{ChunkId, EntryId, LogIndex, NodeId, Term, Tick};
 
 /// A leader's view of one peer.
 ///
-/// 1. `matched < next`.
-/// 2. `in_flight` is empty while probing; its indexes rise and lie above `matched`.
+/// 1. `matched <= sent`.
+/// 2. What is `known` of an entry, is known of `sent`.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     pub(crate) id: NodeId,
-    /// Whether its vote counts in the topology that is coming, and in the one that is going.
     pub(crate) votes: Votes,
     pub(crate) matched: LogIndex,
-    next: LogIndex,
-    /// The entry before `next`, where the last append ended; not kept after a restart.
-    before_next: Option<Point>,
+    /// The last entry that it was sent, or need not be sent.
+    sent: LogIndex,
+    /// Its term and checksum; not kept after a restart.
+    known: Option<(Term, Checksum)>,
     session: u32,
-    probe: Option<Probe>,
-    /// Nothing is sent until the peer answers a heartbeat.
-    paused: bool,
-    in_flight: VecDeque<(LogIndex, usize)>,
-    in_flight_bytes: usize,
+    progress: Progress,
     /// Whether the peer was heard since the last check of the quorum.
     pub(crate) heard: bool,
     /// The commit index that the peer was told, as far as it can use it.
@@ -50,22 +47,36 @@ pub(crate) struct Peer {
     /// The round of a learner that is to be promoted.
     pub(crate) catch_up: Option<Box<CatchUp>>,
     beat_due: bool,
-    /// A heartbeat whose echo is awaited: its token, and `next` when it left. Its echo or that of a
+    /// A heartbeat whose echo is awaited: its token, and `sent` when it left. Its echo or that of a
     /// later one tells what was lost before; later heartbeats do not replace it, however slow echoes are.
     watch: Option<(NonZeroU64, LogIndex)>,
     /// The peer's log contradicts this one, or it denies what it once confirmed.
     pub(crate) contradicts: bool,
     /// It holds something else in the place of an entry here.
     pub(crate) differs: bool,
-    /// The snapshot it is sent, instead of entries.
-    shipment: Option<Box<Shipment>>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Probe {
-    sent: bool,
-    /// The entry the probe was about: it begins after this one.
-    prev: LogIndex,
+/// How a peer is served.
+#[derive(Clone, Debug)]
+enum Progress {
+    /// An append is due that finds out whether it has the entry `sent`.
+    Probe,
+    /// That append was sent; it begins after this entry.
+    Probing { after: LogIndex },
+    /// As `Probe`, but not before the peer answers a heartbeat.
+    Paused,
+    /// Appends are sent ahead of the replies.
+    Stream(InFlight),
+    /// It is sent a snapshot.
+    Snapshot(Box<Shipment>),
+}
+
+/// Appends that were sent and not answered: where each ends, above `matched` and rising, and how
+/// many bytes of entries it has.
+#[derive(Clone, Debug, Default)]
+struct InFlight {
+    appends: VecDeque<(LogIndex, usize)>,
+    bytes: usize,
 }
 
 /// What should be sent to a peer next.
@@ -83,19 +94,38 @@ pub(crate) enum Due {
     Nothing,
 }
 
+impl InFlight {
+    fn has_room(&self, config: &Config) -> bool {
+        self.appends.len() < config.max_in_flight_messages
+            && self.bytes < config.max_in_flight_bytes
+    }
+
+    fn push(&mut self, last: LogIndex, bytes: usize) {
+        self.appends.push_back((last, bytes));
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// The appends up to this entry are answered.
+    fn answered(&mut self, matched: LogIndex) {
+        while let Some(&(last, bytes)) = self.appends.front()
+            && last <= matched
+        {
+            self.appends.pop_front();
+            self.bytes = self.bytes.saturating_sub(bytes);
+        }
+    }
+}
+
 impl Peer {
-    pub(crate) const fn new(id: NodeId, votes: Votes, next: LogIndex, session: u32) -> Self {
+    pub(crate) const fn new(id: NodeId, votes: Votes, sent: LogIndex, session: u32) -> Self {
         Self {
             id,
             votes,
             matched: LogIndex(0),
-            next,
-            before_next: None,
+            sent,
+            known: None,
             session,
-            probe: Some(Probe { sent: false, prev: next.prev() }),
-            paused: false,
-            in_flight: VecDeque::new(),
-            in_flight_bytes: 0,
+            progress: Progress::Probe,
             heard: false,
             commit_told: LogIndex(0),
             echoed: 0,
@@ -105,7 +135,6 @@ impl Peer {
             watch: None,
             contradicts: false,
             differs: false,
-            shipment: None,
         }
     }
 
@@ -126,66 +155,74 @@ impl Peer {
     /// What should be sent to this peer next.
     #[inline(always)]
     pub(crate) fn due(&self, shared: &Shared) -> Due {
-        let config = &shared.config;
-        let has_window = match self.probe {
-            _ if self.shipment.is_some() => false,
-            Some(probe) => !probe.sent,
-            None => {
-                self.next <= shared.log.last_index()
-                    && self.in_flight.len() < config.max_in_flight_messages
-                    && (self.in_flight.is_empty()
-                        || self.in_flight_bytes < config.max_in_flight_bytes)
+        match &self.progress {
+            Progress::Stream(in_flight) if self.sent >= shared.log.start() => {
+                if self.sent < shared.log.last_index() && in_flight.has_room(&shared.config) {
+                    Due::Append
+                } else {
+                    self.due_besides_entries(shared)
+                }
             }
+            _ => self.due_out_of_stream(shared),
+        }
+    }
+
+    /// What is due to a peer that is not sent entries from memory one after the other.
+    #[cold]
+    fn due_out_of_stream(&self, shared: &Shared) -> Due {
+        let (has_window, waits) = match &self.progress {
+            Progress::Stream(in_flight) => (in_flight.has_room(&shared.config), false),
+            Progress::Probe => (true, false),
+            Progress::Probing { .. } => (false, false),
+            Progress::Paused | Progress::Snapshot(_) => (false, true),
         };
-        let awaits = || shared.log_reads.awaits(Reader::Peer(self.id), self.next);
-        if self.lacks_entries(shared) {
-            Due::Snapshot
-        } else if has_window && !self.paused && self.next > shared.log.start() {
+        let awaits = || shared.log_reads.awaits(Reader::Peer(self.id), self.sent.next());
+        if has_window && self.sent >= shared.log.start() {
             Due::Append
-        } else if has_window && !self.paused && !awaits() {
+        } else if !waits && self.sent < shared.log.base().id.index {
+            Due::Snapshot
+        } else if has_window && !awaits() {
             Due::StoredAppend
-        } else if self.beat_due {
-            Due::Heartbeat
-        } else if let Some(shipment) = &self.shipment {
-            let now = shared.now.unwrap_or_default();
-            let due = shipment.has_piece() || shipment.wants_chunk(config, now);
-            if due { Due::Snapshot } else { Due::Nothing }
-        } else if self.probe.is_none() && self.commit_told < self.usable_commit(shared) {
-            Due::Commit
         } else {
-            Due::Nothing
+            self.due_besides_entries(shared)
+        }
+    }
+
+    #[inline(always)]
+    fn due_besides_entries(&self, shared: &Shared) -> Due {
+        if self.beat_due {
+            return Due::Heartbeat;
+        }
+        match &self.progress {
+            Progress::Stream(_) if self.commit_told < self.usable_commit(shared) => Due::Commit,
+            Progress::Snapshot(shipment) if shipment.is_due(shared) => Due::Snapshot,
+            _ => Due::Nothing,
         }
     }
 
     /// The commit index, as far as the peer was sent entries.
     fn usable_commit(&self, shared: &Shared) -> LogIndex {
-        shared.commit.min(self.next.prev())
+        shared.commit.min(self.sent)
     }
 
     pub(crate) fn has_output(&self, shared: &Shared) -> bool {
         self.due(shared) != Due::Nothing
     }
 
-    /// Whether nothing is left to say after a message with all entries there are.
+    /// Whether nothing is left to say after an append.
     fn is_served(&self, shared: &Shared) -> bool {
-        let sent = self.next > shared.log.last_index() && self.commit_told >= shared.commit;
-        sent && !self.beat_due && self.shipment.is_none()
-    }
-
-    /// Whether the next entry for this peer is known from a snapshot only, and it gets none yet.
-    fn lacks_entries(&self, shared: &Shared) -> bool {
-        self.next <= shared.log.base().id.index && self.shipment.is_none() && !self.paused
+        self.sent >= shared.log.last_index() && !self.beat_due
     }
 
     /// The append that is due, of entries in memory.
     #[inline(never)]
     pub(crate) fn append(&mut self, shared: &mut Shared, cursor: &mut usize) -> Option<Output> {
-        let (next, upto) = (self.next, shared.log.last_index());
-        let prev = match self.before_next.take() {
-            Some(prev) if prev.id.index == next.prev() => prev,
-            _ => shared.log.point(next.prev())?,
+        let prev = match self.known {
+            Some((term, checksum)) => Point { id: EntryId { term, index: self.sent }, checksum },
+            None => shared.log.point(self.sent)?,
         };
-        let entries = shared.log.slice(next, upto, shared.config.max_append_bytes);
+        let upto = shared.log.last_index();
+        let entries = shared.log.slice(self.sent.next(), upto, shared.config.max_append_bytes);
         let append = self.append_of(shared, prev, entries);
         *cursor = cursor.saturating_add(self.is_served(shared).into());
         Some(self.send(shared, Body::Append(append)))
@@ -193,18 +230,12 @@ impl Peer {
 
     #[inline(always)]
     fn append_of(&mut self, shared: &Shared, prev: Point, entries: Entries) -> Append {
-        if !entries.is_empty() {
-            let last = shared.log.last();
-            self.next = entries.last().next();
-            self.before_next = (entries.last() == last.id.index).then_some(last);
-        }
-        match &mut self.probe {
-            Some(probe) => probe.sent = true,
-            None => {
-                let bytes = entries.bytes().len();
-                self.in_flight.push_back((entries.last(), bytes));
-                self.in_flight_bytes = self.in_flight_bytes.saturating_add(bytes);
-            }
+        let last = shared.log.last();
+        self.sent = entries.last();
+        self.known = (self.sent == last.id.index).then_some((last.id.term, last.checksum));
+        match &mut self.progress {
+            Progress::Stream(in_flight) => in_flight.push(self.sent, entries.bytes().len()),
+            progress => *progress = Progress::Probing { after: prev.id.index },
         }
         self.tell_commit(shared);
         Append {
@@ -216,20 +247,19 @@ impl Peer {
         }
     }
 
-    /// The commit notice that is due.
+    /// The commit notice that is due; nothing else is.
     #[inline(never)]
-    pub(crate) fn commit(&mut self, shared: &Shared, cursor: &mut usize) -> Option<Output> {
+    pub(crate) fn commit(&mut self, shared: &Shared) -> Output {
         let commit = self.tell_commit(shared);
-        *cursor = cursor.saturating_add(self.is_served(shared).into());
-        Some(self.send(shared, Body::Commit(Commit { session: self.session, commit })))
+        self.send(shared, Body::Commit(Commit { session: self.session, commit }))
     }
 
     /// What else is due; `None` if something was begun: look again.
-    #[inline(never)]
+    #[cold]
     pub(crate) fn other(&mut self, due: Due, shared: &mut Shared, token: u64) -> Option<Output> {
         match due {
             Due::StoredAppend => {
-                let (next, upto) = (self.next, shared.log.last_index());
+                let (next, upto) = (self.sent.next(), shared.log.last_index());
                 let max_bytes = shared.config.max_append_bytes;
                 let fetched = shared.fetch(Reader::Peer(self.id), next, upto, max_bytes)?;
                 let append = self.append_of(shared, fetched.before, fetched.entries);
@@ -237,7 +267,7 @@ impl Peer {
             }
             Due::Heartbeat => {
                 self.beat_due = false;
-                self.watch = self.watch.or(NonZeroU64::new(token).map(|token| (token, self.next)));
+                self.watch = self.watch.or(NonZeroU64::new(token).map(|token| (token, self.sent)));
                 let commit = self.tell_commit(shared);
                 let (session, matched) = (self.session, self.matched);
                 let beat = Heartbeat { session, commit, matched, token };
@@ -251,7 +281,7 @@ impl Peer {
     /// The next piece of a snapshot, or what must be read for it; `None` if one has just begun.
     fn next_of_snapshot(&mut self, shared: &mut Shared) -> Option<Output> {
         let session = self.session;
-        let Some(shipment) = &mut self.shipment else {
+        let Some(shipment) = self.shipment_mut() else {
             self.ship(shared);
             return None;
         };
@@ -274,26 +304,25 @@ impl Peer {
 
     /// The peer has everything up to `matched`, durably. Says whether that is news.
     pub(crate) fn succeeded(&mut self, matched: LogIndex, base: LogIndex) -> bool {
-        if let Some(shipment) = &self.shipment {
+        match &mut self.progress {
+            Progress::Stream(in_flight) => in_flight.answered(matched),
             // Only what the log goes on from ends the transfer, or its own end: if the log has lost
             // what comes after that, a newer snapshot follows.
-            if matched < base.min(shipment.meta().id.index) {
+            Progress::Snapshot(shipment) if matched < base.min(shipment.meta().id.index) => {
                 return false;
             }
-            self.shipment = None;
-            self.next = matched.next();
+            progress => {
+                if let Progress::Snapshot(_) = progress {
+                    self.sent = matched;
+                }
+                *progress = Progress::Stream(InFlight::default());
+            }
         }
-        self.probe = None;
         self.contradicts = false;
         self.differs = false;
-        if self.next <= matched {
-            self.next = matched.next();
-        }
-        while let Some(&(last, bytes)) = self.in_flight.front()
-            && last <= matched
-        {
-            self.in_flight.pop_front();
-            self.in_flight_bytes = self.in_flight_bytes.saturating_sub(bytes);
+        if self.sent < matched {
+            self.sent = matched;
+            self.known = None;
         }
         let news = matched > self.matched;
         self.matched = self.matched.max(matched);
@@ -306,7 +335,7 @@ impl Peer {
     /// probe, has lost it. Replies to earlier appends may be late.
     pub(crate) fn conflicted(&mut self, prev: LogIndex, hint: EntryId, shared: &Shared) -> bool {
         if prev <= self.matched && self.matched > LogIndex(0) {
-            let denied = self.probe.is_some_and(|probe| probe.sent && probe.prev == prev);
+            let denied = matches!(self.progress, Progress::Probing { after } if after == prev);
             if denied {
                 self.diverged();
             }
@@ -318,26 +347,32 @@ impl Peer {
             return true;
         }
         let common = shared.log.last_within(hint.index.min(prev.prev()), hint.term);
-        self.restart(common.index);
+        self.restart(common.index, Progress::Probe);
         true
     }
 
     /// The peer lacks what the log begins after: it is sent the newest snapshot instead (Raft 7).
     fn ship(&mut self, shared: &Shared) {
         let newest = shared.snapshots.newest();
-        self.restart(newest.id.index);
-        self.probe = None;
-        let now = shared.now.unwrap_or_default();
-        self.shipment = Some(Box::new(Shipment::new(newest, now)));
+        let shipment = Shipment::new(newest, shared.now.unwrap_or_default());
+        self.restart(newest.id.index, Progress::Snapshot(Box::new(shipment)));
     }
 
     /// What the peer needs of the log begins after this entry.
     pub(crate) fn needs_after(&self) -> LogIndex {
-        self.shipment.as_ref().map_or(self.matched, |shipment| shipment.meta().id.index)
+        self.shipment().map_or(self.matched, |shipment| shipment.meta().id.index)
     }
 
-    pub(crate) const fn is_shipping(&self) -> bool {
-        self.shipment.is_some()
+    pub(crate) fn is_shipping(&self) -> bool {
+        self.shipment().is_some()
+    }
+
+    fn shipment(&self) -> Option<&Shipment> {
+        if let Progress::Snapshot(shipment) = &self.progress { Some(shipment) } else { None }
+    }
+
+    fn shipment_mut(&mut self) -> Option<&mut Shipment> {
+        if let Progress::Snapshot(shipment) = &mut self.progress { Some(shipment) } else { None }
     }
 
     /// Takes the answer to a request for a chunk, if it was made for this peer.
@@ -348,8 +383,8 @@ impl Peer {
         chunk: &Result<Chunk, Unavailable>,
     ) -> bool {
         let retry = shared.after(shared.config.heartbeat_ticks.into()).unwrap_or_default();
-        let mine = |shipment: &&mut Box<Shipment>| shipment.asked(id).is_some();
-        let Some(shipment) = self.shipment.as_mut().filter(mine) else { return false };
+        let mine = |shipment: &&mut Shipment| shipment.asked(id).is_some();
+        let Some(shipment) = self.shipment_mut().filter(mine) else { return false };
         if !shipment.answered(chunk.clone(), retry) {
             self.ship_newer(shared);
         }
@@ -359,22 +394,22 @@ impl Peer {
     /// Begins with the newest snapshot instead, if it is not the one under way.
     fn ship_newer(&mut self, shared: &Shared) {
         let newest = shared.snapshots.newest().id;
-        if self.shipment.as_ref().is_some_and(|shipment| shipment.meta().id != newest) {
+        if self.shipment().is_some_and(|shipment| shipment.meta().id != newest) {
             self.ship(shared);
         }
     }
 
     /// Whether a reply confirms more of the snapshot under way than there is.
     pub(crate) fn confirms_too_much(&self, reply: SnapshotReply) -> bool {
-        let Some(shipment) = self.shipment.as_deref() else { return false };
+        let Some(shipment) = self.shipment() else { return false };
         let of_this = self.is_current(reply.session) && shipment.meta().id == reply.snapshot;
         of_this && reply.received > shipment.meta().length
     }
 
     /// Takes a reply to a piece of a snapshot. Says whether it was awaited.
     pub(crate) fn piece_received(&mut self, shared: &Shared, reply: SnapshotReply) -> bool {
-        let of_this = |shipment: &&mut Box<Shipment>| shipment.meta().id == reply.snapshot;
-        let Some(shipment) = self.shipment.as_mut().filter(of_this) else { return false };
+        let of_this = |shipment: &&mut Shipment| shipment.meta().id == reply.snapshot;
+        let Some(shipment) = self.shipment_mut().filter(of_this) else { return false };
         let now = shared.now.unwrap_or_default();
         if shipment.on_reply(reply, now, shared.config.heartbeat_ticks.into()) {
             self.ship_newer(shared);
@@ -385,72 +420,75 @@ impl Peer {
     /// A transfer without progress is tried again.
     pub(crate) fn on_tick(&mut self, shared: &Shared, now: Tick) {
         let patience = shared.config.election_ticks_max.into();
-        if self.shipment.as_mut().is_some_and(|shipment| shipment.on_tick(now, patience)) {
+        if self.shipment_mut().is_some_and(|shipment| shipment.on_tick(now, patience)) {
             self.ship_newer(shared);
         }
     }
 
     /// The peer refused for lack of room: start again behind what it has once it answers a heartbeat.
     pub(crate) fn refused(&mut self, verified: LogIndex) {
-        let unknown = verified == LogIndex(0);
-        self.restart(self.probe.filter(|_| unknown).map_or(verified, |probe| probe.prev));
-        self.paused = true;
+        let after = match self.progress {
+            Progress::Probing { after } if verified == LogIndex(0) => after,
+            Progress::Probe | Progress::Paused if verified == LogIndex(0) => self.sent,
+            _ => verified,
+        };
+        self.restart(after, Progress::Paused);
     }
 
     /// The peer's log contradicts this one: ask again at the pace of heartbeats.
     pub(crate) fn diverged(&mut self) {
-        self.restart(self.matched);
-        self.paused = true;
+        self.restart(self.matched, Progress::Paused);
         self.contradicts = true;
     }
 
     /// The peer answered a heartbeat and has verified everything up to `verified`.
     pub(crate) fn answered(&mut self, session: u32, token: u64, verified: LogIndex) {
-        let Some((watched, next)) = self.watch else { return };
-        if self.shipment.is_some() || token < watched.get() || !self.is_current(session) {
+        let Some((watched, sent)) = self.watch else { return };
+        if self.is_shipping() || token < watched.get() || !self.is_current(session) {
             return;
         }
         self.watch = None;
-        self.paused = false;
-        let lost = verified.next() < next;
-        match self.probe {
-            Some(probe) if probe.sent && lost => self.restart(probe.prev),
+        let lost = verified < sent;
+        match self.progress {
+            Progress::Probing { after } if lost => self.restart(after, Progress::Probe),
             // The reply to the probe was lost, but it arrived: the logs agree so far.
-            Some(probe) if probe.sent => self.probe = None,
-            None if lost => self.restart(verified),
+            Progress::Probing { .. } => self.progress = Progress::Stream(InFlight::default()),
+            Progress::Stream(_) if lost => self.restart(verified, Progress::Probe),
+            Progress::Paused => self.progress = Progress::Probe,
             _ => {}
         }
     }
 
-    /// Opens a new session that probes behind `after`.
-    fn restart(&mut self, after: LogIndex) {
+    /// Opens a new session behind `after`.
+    fn restart(&mut self, after: LogIndex, progress: Progress) {
         self.session = self.session.saturating_add(1);
-        self.next = after.max(self.matched).next();
-        self.before_next = None;
-        self.probe = Some(Probe { sent: false, prev: self.next.prev() });
-        self.in_flight.clear();
-        self.in_flight_bytes = 0;
-        self.shipment = None;
+        self.sent = after.max(self.matched);
+        self.known = None;
+        self.progress = progress;
         self.watch = None;
         self.commit_told = self.matched;
     }
 
     pub(crate) fn status(&self) -> PeerStatus {
+        let none = InFlight::default();
+        let (state, in_flight) = match &self.progress {
+            Progress::Stream(in_flight) => (PeerState::Stream, in_flight),
+            Progress::Snapshot(_) => (PeerState::Snapshot, &none),
+            _ => (PeerState::Probe, &none),
+        };
         PeerStatus {
             id: self.id,
-            state: match self.probe {
-                _ if self.shipment.is_some() => PeerState::Snapshot,
-                Some(_) => PeerState::Probe,
-                None => PeerState::Stream,
-            },
+            state,
             matched: self.matched,
-            next: self.next,
-            in_flight_messages: self.in_flight.len(),
-            in_flight_bytes: self.in_flight_bytes,
+            next: self.sent.next(),
+            in_flight_messages: in_flight.appends.len(),
+            in_flight_bytes: in_flight.bytes,
         }
     }
 
     pub(crate) fn trim(&mut self) {
-        self.in_flight.shrink_to_fit();
+        if let Progress::Stream(in_flight) = &mut self.progress {
+            in_flight.appends.shrink_to_fit();
+        }
     }
 }

@@ -4,10 +4,10 @@
 use bytes::Bytes;
 
 use super::Digest;
-use crate::config::Config;
 use crate::input::{Chunk, Unavailable};
 use crate::message::{SnapshotPiece, SnapshotReply};
 use crate::output::{ChunkRequest, SnapshotChunk, SnapshotMeta};
+use crate::shared::Shared;
 use crate::types::{ChunkId, SnapshotId, Tick};
 
 /// A snapshot on its way to a peer. It is the one the transfer began with, even if a newer one is
@@ -59,14 +59,12 @@ impl Shipment {
         self.next.saturating_sub(self.acked)
     }
 
-    pub(crate) const fn has_piece(&self) -> bool {
-        self.ready.is_some()
-    }
-
-    pub(crate) fn wants_chunk(&self, config: &Config, now: Tick) -> bool {
+    /// Whether a piece is ready, or may be asked for.
+    #[cold]
+    pub(crate) fn is_due(&self, Shared { config, now, .. }: &Shared) -> bool {
         let room = self.bytes_in_flight() < config.max_in_flight_bytes as u64;
-        let busy = self.sent || self.request.is_some() || self.ready.is_some();
-        room && !busy && now >= self.not_before
+        let busy = self.sent || self.request.is_some();
+        self.ready.is_some() || room && !busy && now.unwrap_or_default() >= self.not_before
     }
 
     /// Asks for the next bytes; for earlier ones if the digest needs them.

@@ -75,8 +75,8 @@ impl Leader {
             match self.peers.iter_mut().find(|peer| peer.id == id) {
                 Some(peer) => peer.votes = votes,
                 None => {
-                    let next = shared.log.last_index();
-                    let mut peer = Peer::new(id, votes, next, self.first_session);
+                    let sent = shared.log.last_index().prev();
+                    let mut peer = Peer::new(id, votes, sent, self.first_session);
                     peer.heard = true;
                     self.peers.push(peer);
                 }

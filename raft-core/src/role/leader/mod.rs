@@ -50,12 +50,12 @@ pub(crate) struct Leader {
 impl Leader {
     /// Opens the term with an empty entry (Raft 8) and starts to probe every peer.
     pub(crate) fn new(shared: &mut Shared) -> Self {
-        let next = shared.log.last_index().next();
+        let sent = shared.log.last_index();
         let now = shared.now.unwrap_or_default();
         let me = shared.me();
         let others = shared.memberships.current().nodes().filter(|&id| id != me);
         let votes = |id| Votes::of(shared.memberships.current(), id);
-        let peers = others.map(|id| Peer::new(id, votes(id), next, 1)).collect();
+        let peers = others.map(|id| Peer::new(id, votes(id), sent, 1)).collect();
         let votes = votes(me);
         let (opened, _) = append(shared, EntryKind::Noop, &[]);
         Self {
@@ -344,7 +344,7 @@ impl Leader {
     }
 
     /// What is to be said next, and to whom: all of it may leave before the own disk is done.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn due(&mut self, shared: &mut Shared) -> Option<Due> {
         if self.rounds.is_wanted() {
             self.begin_round(shared, shared.now.unwrap_or_default());
@@ -361,11 +361,13 @@ impl Leader {
     /// What is due; `None` if something was begun that comes first: look again.
     #[inline]
     pub(crate) fn poll(&mut self, due: Due, shared: &mut Shared) -> Option<Output> {
-        let token = self.rounds.token();
         match (due, self.peers.get_mut(self.cursor)) {
             (Due::Append, Some(peer)) => peer.append(shared, &mut self.cursor),
-            (Due::Commit, Some(peer)) => peer.commit(shared, &mut self.cursor),
-            (due, Some(peer)) => peer.other(due, shared, token),
+            (Due::Commit, Some(peer)) => {
+                self.cursor = self.cursor.saturating_add(1);
+                Some(peer.commit(shared))
+            }
+            (due, Some(peer)) => peer.other(due, shared, self.rounds.token()),
             (_, None) => self.timeout_now(shared).map(Output::Send),
         }
     }
