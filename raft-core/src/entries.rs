@@ -235,9 +235,7 @@ impl Entries {
             return self.clone();
         }
         let mut iter = self.iter();
-        for _ in 0..skip.min(self.count) {
-            let _ = iter.next();
-        }
+        iter.by_ref().take(skip as usize).for_each(drop);
         let (first, count) = (iter.index, self.count.saturating_sub(skip));
         let bytes = self.bytes.slice(self.bytes.len().saturating_sub(iter.bytes_left())..);
         Self { first, count, bytes }

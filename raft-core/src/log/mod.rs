@@ -165,7 +165,6 @@ impl Log {
 
     /// The log ends with these entries, and the next outputs want just them: takes them, and gives
     /// those that it had for that.
-    #[inline]
     pub(crate) fn share(&mut self, entries: &mut Entries) {
         if let Some(window) = &mut self.window {
             window.share(entries);

@@ -139,7 +139,6 @@ impl Window {
     }
 
     /// The log ends with these entries, and the next outputs want just them.
-    #[inline]
     pub(super) fn share(&mut self, entries: &mut Entries) {
         self.after_recent = self.tail.bytes.len();
         core::mem::swap(&mut self.recent, entries);

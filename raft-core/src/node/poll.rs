@@ -85,12 +85,7 @@ impl Node {
     fn poll_follower(&mut self) -> Option<Output> {
         if let Role::Follower(follower) = &mut self.role {
             match follower.due(&self.shared) {
-                Some(follower::Due::Reply) => {
-                    if !follower.asks() {
-                        self.shared.sources.remove(Sources::ROLE);
-                    }
-                    return follower.reply(&self.shared);
-                }
+                Some(follower::Due::Reply) => return follower.reply(&mut self.shared),
                 Some(follower::Due::Question) => return follower.question(&mut self.shared),
                 None => {}
             }

@@ -7,8 +7,7 @@ use crate::election;
 use crate::error::RejectedMessage;
 use crate::message::{Append, AppendReply, Body, Commit, Message};
 use crate::output::StepDownReason;
-use crate::role::follower::{self, Follower};
-use crate::role::{Role, Transition};
+use crate::role::{Role, Transition, follower};
 use crate::shared::count;
 use crate::sources::Sources;
 use crate::types::{NodeId, Term};
@@ -41,16 +40,11 @@ impl Node {
 
     #[inline(never)]
     fn receive_append(&mut self, from: NodeId, term: Term, append: &mut Append) -> Taken {
-        let led = self.is_led(from, term);
+        let led = self.is_led(from, term)?;
+        let checked = follower::check(&self.shared, term, append)
+            .map_err(|error| self.report(from, append.session, error))?;
         if !led {
-            self.refuse_second_leader(from, term)?;
-        }
-        let checked = match follower::check(&self.shared, term, append) {
-            Ok(checked) => checked,
-            Err(error) => return Err(self.report_divergence(from, append.session, error)),
-        };
-        if !led {
-            self.follow_leader(term);
+            self.heed(term, true);
         }
         if let Role::Follower(follower) = &mut self.role {
             follower.on_append(&mut self.shared, from, append, checked);
@@ -60,9 +54,8 @@ impl Node {
 
     #[inline(never)]
     fn receive_commit(&mut self, from: NodeId, term: Term, commit: Commit) -> Taken {
-        if !self.is_led(from, term) {
-            self.refuse_second_leader(from, term)?;
-            self.follow_leader_without_doubt(term);
+        if !self.is_led(from, term)? {
+            self.heed(term, self.shared.doubt.is_none());
         }
         match &mut self.role {
             Role::Follower(follower) => follower.on_commit(&mut self.shared, from, commit),
@@ -73,7 +66,7 @@ impl Node {
 
     #[inline(never)]
     fn receive_reply(&mut self, from: NodeId, term: Term, reply: AppendReply) -> Taken {
-        self.follow_higher(term);
+        self.heed(term, false);
         let Role::Leader(leader) = &mut self.role else {
             count(&mut self.shared.counters().unexpected_replies);
             return Ok(());
@@ -86,13 +79,17 @@ impl Node {
         Ok(())
     }
 
-    /// Whether this node leads the term it is in, as is known here: there is nothing to refuse, and
-    /// nobody else to follow.
-    fn is_led(&self, from: NodeId, term: Term) -> bool {
-        let Role::Follower(Follower { leader: Some(leader), .. }) = &self.role else {
-            return false;
-        };
-        *leader == from && term == self.shared.term()
+    /// Whether this node is already known to lead this term. Two leaders in one term: one of them
+    /// forgot its vote (Raft 5.2, Election Safety).
+    fn is_led(&self, from: NodeId, term: Term) -> Result<bool, RejectedMessage> {
+        let here = term == self.shared.term();
+        match &self.role {
+            Role::Follower(follower) if here && follower.leader == Some(from) => Ok(true),
+            _ => match self.leader().filter(|_| here) {
+                Some(leader) => Err(RejectedMessage::SecondLeader { from, term, leader }),
+                None => Ok(false),
+            },
+        }
     }
 
     /// Rejects what no honest peer sends, whatever the state here.
@@ -158,26 +155,10 @@ impl Node {
         }
     }
 
-    /// Two leaders in one term: one of them forgot its vote (Raft 5.2, Election Safety).
-    #[cold]
-    fn refuse_second_leader(&self, from: NodeId, term: Term) -> Taken {
-        match self.leader() {
-            Some(leader) if leader != from && term == self.shared.term() => {
-                Err(RejectedMessage::SecondLeader { from, term, leader })
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// A log that contradicts this one is reported to its owner; the election timer runs on, and the
     /// other voters are then asked which of the two is right.
     #[cold]
-    fn report_divergence(
-        &mut self,
-        from: NodeId,
-        session: u32,
-        error: RejectedMessage,
-    ) -> RejectedMessage {
+    fn report(&mut self, from: NodeId, session: u32, error: RejectedMessage) -> RejectedMessage {
         if let Some((at, outcome)) = follower::divergence(&error, &self.shared.log) {
             self.shared.doubt = self.shared.doubt.take().or(at.map(Box::new));
             follower::reply(&mut self.shared, from, session, outcome);
@@ -185,29 +166,14 @@ impl Node {
         error
     }
 
-    /// The term rule (Raft 5.1): a higher term is adopted.
-    fn follow_higher(&mut self, term: Term) {
-        if term > self.shared.term() {
-            let reason = StepDownReason::HigherTerm;
-            self.perform(Transition::Follow { term, reason });
-        }
-    }
-
-    /// A leader of this term, or of a higher one, is followed (Raft 5.2).
+    /// The term rule (Raft 5.1): a higher term is adopted. Who leads is followed in this one too
+    /// (Raft 5.2); but who asks about an entry in doubt goes on asking, whatever signs of life the
+    /// leader gives.
     #[inline]
-    fn follow_leader(&mut self, term: Term) {
-        if term > self.shared.term() || matches!(self.role, Role::Candidate(_)) {
+    fn heed(&mut self, term: Term, leads: bool) {
+        if term > self.shared.term() || leads && matches!(self.role, Role::Candidate(_)) {
             let reason = StepDownReason::HigherTerm;
             self.perform(Transition::Follow { term, reason });
-        }
-    }
-
-    /// Who asks about an entry in doubt goes on asking, whatever signs of life the leader gives.
-    fn follow_leader_without_doubt(&mut self, term: Term) {
-        if self.shared.doubt.is_some() {
-            self.follow_higher(term);
-        } else {
-            self.follow_leader(term);
         }
     }
 
@@ -229,19 +195,19 @@ impl Node {
                     count(&mut self.shared.counters().leader_alive);
                     return Ok(());
                 }
-                self.follow_higher(term);
+                self.heed(term, false);
             }
             Body::Heartbeat(_) => {
-                self.refuse_second_leader(from, term)?;
-                self.follow_leader_without_doubt(term);
+                self.is_led(from, term)?;
+                self.heed(term, self.shared.doubt.is_none());
             }
             Body::SnapshotChunk(piece) => {
-                self.refuse_second_leader(from, term)?;
+                self.is_led(from, term)?;
                 follower::check_piece(&self.shared, term, piece)
-                    .map_err(|error| self.report_divergence(from, piece.session, error))?;
-                self.follow_leader(term);
+                    .map_err(|error| self.report(from, piece.session, error))?;
+                self.heed(term, true);
             }
-            _ => self.follow_higher(term),
+            _ => self.heed(term, false),
         }
         let transition = self.dispatch(from, body)?;
         self.perform(transition);

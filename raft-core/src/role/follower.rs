@@ -186,11 +186,8 @@ fn known(log: &Log, commit: LogIndex, entries: &Entries) -> Result<u32, Rejected
 }
 
 fn agrees(log: &Log, entry: EntryRef<'_>) -> bool {
-    let index = entry.id.index;
-    if index < log.base().id.index && !put_back!(CompactedAppendedAgain) {
-        return true;
-    }
-    log.agrees(entry.into())
+    let before = entry.id.index < log.base().id.index && !put_back!(CompactedAppendedAgain);
+    before || log.agrees(entry.into())
 }
 
 /// The log holds another entry in the place of this one: legal only if it is not committed, and of
@@ -301,7 +298,9 @@ impl Follower {
             Checked::Fits { known } => {
                 let end = run.end.id.index;
                 if known < append.entries.count() {
-                    if !has_room(shared) {
+                    // With nothing under way an append is always taken.
+                    let bytes = shared.durability.undurable_bytes();
+                    if bytes > 0 && bytes >= shared.config.max_undurable_bytes {
                         return self.refuse(shared, from);
                     }
                     self.store(shared, &mut append.entries, known, run);
@@ -510,11 +509,6 @@ impl Follower {
         self.verified.min(shared.durability.stable())
     }
 
-    /// Whether a question waits to be asked.
-    pub(crate) const fn asks(&self) -> bool {
-        self.ask_due
-    }
-
     /// What there is to say to the leader.
     ///
     /// What is confirmed is durable, and so is the term. A question waits until its life is: after a
@@ -534,9 +528,11 @@ impl Follower {
 
     /// Confirms what the appends of this session brought.
     #[inline]
-    pub(crate) fn reply(&mut self, shared: &Shared) -> Option<Output> {
-        let to = self.leader?;
-        let matched = self.confirmable(shared);
+    pub(crate) fn reply(&mut self, shared: &mut Shared) -> Option<Output> {
+        let (to, matched) = (self.leader?, self.confirmable(shared));
+        if !self.ask_due {
+            shared.sources.remove(Sources::ROLE);
+        }
         self.reply_due = false;
         self.confirmed = matched;
         let outcome = AppendOutcome::Success { matched };
@@ -562,12 +558,6 @@ fn holds(shared: &Shared, end: EntryId) -> bool {
     }
     let here = shared.log.term(end.index) == Some(end.term) && !put_back!(SnapshotDropsSuffix);
     (here || end.index <= shared.commit) && !shared.is_joining()
-}
-
-/// The limit counts only what is not durable; with nothing under way an append is always taken.
-fn has_room(shared: &Shared) -> bool {
-    let bytes = shared.durability.undurable_bytes();
-    bytes == 0 || bytes < shared.config.max_undurable_bytes
 }
 
 /// Answers an append with something other than success; it waits for its term only.
