@@ -313,7 +313,7 @@ impl Follower {
                 self.verified = self.verified.max(end);
                 shared.doubt.take_if(|doubt| doubt.id.index <= end);
                 self.adopt_commit(shared, append.commit);
-                if self.due(shared).is_some() {
+                if self.owes_reply(shared) {
                     shared.sources.add(Sources::ROLE);
                 }
             }
@@ -509,6 +509,11 @@ impl Follower {
         self.verified.min(shared.durability.stable())
     }
 
+    /// Whether there is something to confirm, once the term is durable.
+    fn owes_reply(&self, shared: &Shared) -> bool {
+        self.reply_due || self.confirmable(shared) > self.confirmed
+    }
+
     /// What there is to say to the leader.
     ///
     /// What is confirmed is durable, and so is the term. A question waits until its life is: after a
@@ -517,9 +522,7 @@ impl Follower {
     pub(crate) fn due(&self, shared: &Shared) -> Option<Due> {
         self.leader?;
         let durable = shared.durable();
-        if (self.reply_due || self.confirmable(shared) > self.confirmed)
-            && durable.term == shared.term()
-        {
+        if self.owes_reply(shared) && durable.term == shared.term() {
             return Some(Due::Reply);
         }
         let lives = durable.incarnation == shared.hard_state.incarnation;
