@@ -11,9 +11,7 @@ use crate::few::Few;
 use crate::log::Log;
 use crate::message::{AppendOutcome, AppendReply, Body, Message};
 use crate::output::{SnapshotChunk, SnapshotMeta, Write};
-use crate::types::{
-    HardState, Identity, Incarnation, LogIndex, NodeId, SnapshotId, Term, Tick, WriteId,
-};
+use crate::types::{HardState, Incarnation, LogIndex, NodeId, SnapshotId, Term, Tick, WriteId};
 
 /// Most messages that wait; more peers than a membership can have are strangers.
 const MAX_MAIL: usize = 512;
@@ -33,7 +31,7 @@ struct Ticket {
 pub(crate) struct Made {
     /// The write.
     sequence: u64,
-    hard_state: Option<HardState>,
+    pub(crate) hard_state: Option<HardState>,
     /// Bytes of a transfer, up to this end.
     pub(crate) chunk: Option<(u64, u64)>,
     pub(crate) snapshot: Option<Box<SnapshotMeta>>,
@@ -54,13 +52,11 @@ pub(crate) struct Rare {
 
 /// The durable image, as far as it is known, and the difference to the state in memory.
 ///
-/// 1. `behind` and `stable` were acknowledged; `stable` speaks of the log as it stands now.
+/// 1. `stable` was acknowledged, and speaks of the log as it stands now.
 /// 2. `handed` is the last entry of the log as it stands now that some write carried.
 /// 3. `stable <= handed <= last`.
 #[derive(Clone, Debug)]
 pub(crate) struct Durability {
-    /// The hard state that survives a crash, while it is not yet the present one.
-    behind: Option<Box<HardState>>,
     stable: LogIndex,
     handed: LogIndex,
     rare: Option<Box<Rare>>,
@@ -81,7 +77,6 @@ impl Durability {
             first.truncate_from = Some(last.next());
         }
         Self {
-            behind: Some(durable.into()),
             stable: last,
             handed: last,
             rare: Some(first.into()),
@@ -90,18 +85,6 @@ impl Durability {
             undurable_bytes: 0,
             sequence: 0,
         }
-    }
-
-    /// The hard state that survives a crash, given the `present` one.
-    #[inline]
-    pub(crate) fn durable(&self, present: HardState) -> HardState {
-        self.behind.as_deref().copied().unwrap_or(present)
-    }
-
-    /// The next write says another hard state than the present one.
-    pub(crate) fn set_hard_state(&mut self, present: HardState, next: HardState) {
-        self.behind.get_or_insert_with(|| present.into());
-        self.rare().hard_state = Some(next);
     }
 
     /// The last entry that survives a crash.
@@ -248,15 +231,12 @@ impl Durability {
         !self.made.is_empty()
     }
 
-    /// The next thing besides entries that became durable; a hard state counts from here on.
-    pub(crate) fn next_made(&mut self, present: HardState) -> Option<Made> {
+    /// The next thing besides entries that became durable.
+    pub(crate) fn next_made(&mut self) -> Option<Made> {
         let in_flight = self.tickets.len() as u64;
         let done = |made: &&Made| made.sequence.saturating_add(in_flight) <= self.sequence;
         self.made.first().filter(done)?;
-        let made = self.made.pop_front()?;
-        let durable = made.hard_state.unwrap_or_else(|| self.durable(present));
-        self.behind = (durable != present).then(|| durable.into());
-        Some(made)
+        self.made.pop_front()
     }
 
     #[cfg(feature = "inspect")]
@@ -281,20 +261,18 @@ impl Rare {
         Made { sequence, hard_state: self.hard_state, chunk, snapshot }
     }
 
-    /// The write that says this.
+    /// A write that says this too.
     #[cold]
-    pub(crate) fn with(self, identity: Identity, id: WriteId, entries: Entries) -> Write {
+    pub(crate) fn with(self, write: Write) -> Write {
         Write {
-            identity,
-            id,
             hard_state: self.hard_state,
             snapshot_chunk: self.snapshot_chunk.map(|(_, chunk)| chunk),
             snapshot: self.snapshot,
             reset_log_to: self.reset_log_to,
             truncate_from: self.truncate_from,
-            entries,
             discard_through: self.discard_through,
             release_snapshots_below: self.release_snapshots_below,
+            ..write
         }
     }
 }

@@ -40,6 +40,7 @@ impl Proposals {
     ///
     /// It is lost once another entry is committed in its place, or one of a later term before it
     /// (Raft 5.3, Log Matching).
+    #[inline(never)]
     pub(crate) fn delivered(&mut self, last: LogIndex, term: impl Fn(LogIndex) -> Option<Term>) {
         let newest = term(last);
         let mut at = 0;

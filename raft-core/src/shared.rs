@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     pub(crate) identity: Identity,
     pub(crate) hard_state: HardState,
+    /// The one that survives a crash, while that is another.
+    pub(crate) behind: Option<Box<HardState>>,
     pub(crate) log: Log,
     pub(crate) durability: Durability,
     pub(crate) mail: Mail,
@@ -72,8 +74,9 @@ impl Shared {
     pub(crate) fn set_hard_state(&mut self, term: Term, vote: Option<NodeId>) {
         let state = HardState { term, vote, ..self.hard_state };
         if state != self.hard_state {
-            self.durability.set_hard_state(self.hard_state, state);
+            self.behind.get_or_insert_with(|| self.hard_state.into());
             self.hard_state = state;
+            self.durability.rare().hard_state = Some(state);
         }
     }
 
@@ -170,12 +173,12 @@ impl Shared {
     /// The hard state that survives a crash.
     #[inline]
     pub(crate) fn durable(&self) -> HardState {
-        self.durability.durable(self.hard_state)
+        self.behind.as_deref().copied().unwrap_or(self.hard_state)
     }
 
     /// Whether what this life knows of term and vote is durable.
     pub(crate) fn hard_state_is_durable(&self) -> bool {
-        self.durable() == self.hard_state
+        self.behind.is_none()
     }
 
     pub(crate) fn is_dirty(&self) -> bool {
@@ -237,13 +240,6 @@ impl Shared {
     pub(crate) fn appended(&mut self, bytes: usize) {
         self.durability.appended(bytes);
         self.sources.add(Sources::WRITE);
-    }
-
-    /// This entry and all before are committed.
-    #[inline]
-    pub(crate) fn commit_through(&mut self, index: LogIndex) {
-        self.commit = index;
-        self.sources.add(Sources::DELIVERY);
     }
 
     /// The log loses this entry and everything after, and all that goes with them.
@@ -358,15 +354,10 @@ impl Shared {
             self.delivered = upto.min(self.log.start());
         }
         if !self.proposals.is_empty() {
-            self.settle_proposals();
+            self.proposals.delivered(self.delivered, |index| self.log.term(index));
+            self.sources.add(Sources::ANSWERS);
         }
         self.notice_memberships(entries.first());
-    }
-
-    #[inline(never)]
-    fn settle_proposals(&mut self) {
-        self.sources.add(Sources::ANSWERS);
-        self.proposals.delivered(self.delivered, |index| self.log.term(index));
     }
 
     /// A change is over when its final entry is handed out.

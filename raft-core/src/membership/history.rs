@@ -9,7 +9,7 @@ use crate::few::Few;
 use crate::types::{LogIndex, NodeId};
 
 /// The membership before the log, and each one set by an entry of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Memberships {
     base: (LogIndex, Membership),
     changes: Few<(LogIndex, Membership)>,

@@ -94,6 +94,7 @@ impl Node {
             config,
             identity,
             hard_state,
+            behind: Some(durable.into()),
             log,
             durability: Durability::new(durable, last, first),
             mail: Mail::default(),
@@ -348,13 +349,16 @@ impl Node {
     #[cold]
     fn look_at_made(&mut self) {
         self.shared.sources = Sources::ALL;
-        while let Some(made) = self.shared.durability.next_made(self.shared.hard_state) {
+        while let Some(made) = self.shared.durability.next_made() {
             self.on_made(made);
         }
     }
 
-    /// Something of a snapshot survives a crash now.
+    /// Something besides entries survives a crash now.
     fn on_made(&mut self, made: Made) {
+        if let Some(state) = made.hard_state {
+            self.shared.behind = (state != self.shared.hard_state).then(|| state.into());
+        }
         if let (Role::Follower(follower), Some((transfer, end))) = (&mut self.role, made.chunk) {
             follower.on_chunk_durable(&mut self.shared, transfer, end);
         }

@@ -127,7 +127,8 @@ impl Node {
             shared.queue_chunk();
         }
         if let Some(rare) = rare {
-            return Some(Output::Persist(rare.with(shared.identity, id, entries)));
+            let write = Write { entries, ..Write::empty(shared.identity, id) };
+            return Some(Output::Persist(rare.with(write)));
         }
         Some(Output::Persist(Write { entries, ..Write::empty(shared.identity, id) }))
     }

@@ -365,7 +365,8 @@ impl Follower {
         let verified =
             if put_back!(CommitBeyondVerified) { shared.log.last_index() } else { self.verified };
         if commit.min(verified) > shared.commit {
-            shared.commit_through(commit.min(verified));
+            shared.commit = commit.min(verified);
+            shared.sources.add(Sources::DELIVERY);
         }
     }
 

@@ -306,7 +306,8 @@ impl Leader {
         if reached <= shared.commit || !of_own_term() && !put_back!(CommitOfEarlierTerms) {
             return;
         }
-        shared.commit_through(reached);
+        shared.commit = reached;
+        shared.sources.add(Sources::DELIVERY);
         self.wake(shared);
         self.confirm_reads(shared, self.rounds.token());
         self.continue_change(shared);
