@@ -8,7 +8,6 @@ use alloc::vec::Vec;
 use crate::entries::Entries;
 use crate::error::Misuse;
 use crate::few::Few;
-use crate::log::Log;
 use crate::message::{AppendOutcome, AppendReply, Body, Message};
 use crate::output::{SnapshotChunk, SnapshotMeta, Write};
 use crate::types::{HardState, Incarnation, LogIndex, NodeId, SnapshotId, Term, Tick, WriteId};
@@ -164,26 +163,23 @@ impl Durability {
         }
     }
 
-    /// Wraps all that is dirty in one write.
+    /// Wraps these entries, which follow those handed out, and all else that is dirty in one write.
     #[inline]
     pub(crate) fn next_write(
         &mut self,
         incarnation: Incarnation,
-        log: &mut Log,
-        max_bytes: usize,
+        entries: &Entries,
         now: Option<Tick>,
-    ) -> (WriteId, Entries, Option<Box<Rare>>) {
-        let entries = log.slice(self.handed.next(), log.last_index(), max_bytes);
+    ) -> (WriteId, Option<Box<Rare>>) {
         self.handed = entries.last();
         let bytes = entries.bytes().len();
         self.tickets.push(Ticket { stable: self.handed, bytes, since: now });
         self.sequence = self.sequence.saturating_add(1);
-        let id = WriteId { incarnation, sequence: self.sequence };
         let rare = self.rare.take();
         if let Some(rare) = &rare {
             self.made.push(rare.makes(self.sequence));
         }
-        (id, entries, rare)
+        (WriteId { incarnation, sequence: self.sequence }, rare)
     }
 
     /// Takes an acknowledgement: every write up to `id` survives a crash. Repeats are harmless. Says

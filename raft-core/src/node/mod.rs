@@ -369,6 +369,7 @@ impl Node {
     }
 
     /// Lets go of what the newest snapshot makes superfluous.
+    #[cold]
     fn discard(&mut self) {
         match &self.role {
             Role::Leader(leader) => leader.discard(&mut self.shared),

@@ -117,10 +117,11 @@ impl Node {
         if !shared.may_write() {
             return self.poll_after(Sources::WRITE);
         }
-        let (life, max_bytes) = (shared.hard_state.incarnation, shared.config.max_write_bytes);
-        let (durability, log) = (&mut shared.durability, &mut shared.log);
-        let (id, entries, rare) = durability.next_write(life, log, max_bytes, shared.now);
-        if shared.durability.handed() == shared.log.last_index() {
+        let (next, last) = (shared.durability.handed().next(), shared.log.last_index());
+        let entries = shared.log.slice(next, last, shared.config.max_write_bytes);
+        let life = shared.hard_state.incarnation;
+        let (id, rare) = shared.durability.next_write(life, &entries, shared.now);
+        if shared.durability.handed() == last {
             shared.sources.remove(Sources::WRITE);
         }
         if shared.snapshots.is_receiving() {
