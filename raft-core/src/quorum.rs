@@ -25,51 +25,58 @@ pub(crate) fn has_quorum(membership: &Membership, agrees: impl Fn(NodeId) -> boo
     of(&mut membership.voters()) && of(&mut membership.outgoing().iter().copied())
 }
 
-/// In which topologies a node's vote counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Votes {
-    pub(crate) incoming: bool,
-    pub(crate) outgoing: bool,
-}
+/// Votes in the topology that is coming, and in the one that is going: those of one node, or of many.
+///
+/// Both counts, which [`MAX_VOTERS`] limits, lie in one number, so that they are added at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Votes(u16);
 
 impl Votes {
+    const fn new(incoming: u8, outgoing: u8) -> Self {
+        Self(u16::from_le_bytes([incoming, outgoing]))
+    }
+
+    /// Those of a node.
     pub(crate) fn of(membership: &Membership, id: NodeId) -> Self {
         let incoming = membership.member(id).is_some_and(|member| member.voter);
-        Self { incoming, outgoing: membership.outgoing().contains(&id) }
+        Self::new(incoming.into(), membership.outgoing().contains(&id).into())
+    }
+
+    /// The fewest that are a quorum.
+    pub(crate) fn quorum(membership: &Membership) -> Self {
+        let of = |voters: usize| u8::try_from(majority(voters)).unwrap_or(u8::MAX);
+        let outgoing = membership.outgoing().len();
+        Self::new(of(membership.voters().count()), if outgoing == 0 { 0 } else { of(outgoing) })
+    }
+
+    pub(crate) const fn incoming(self) -> u8 {
+        self.0.to_le_bytes()[0]
+    }
+
+    pub(crate) const fn outgoing(self) -> u8 {
+        self.0.to_le_bytes()[1]
+    }
+
+    pub(crate) const fn reach(self, quorum: Self) -> bool {
+        self.incoming() >= quorum.incoming() && self.outgoing() >= quorum.outgoing()
+    }
+
+    /// These votes and those of a node, if it `agrees`.
+    #[inline]
+    pub(crate) const fn and(self, more: Self, agrees: bool) -> Self {
+        Self(self.0.wrapping_add(if agrees { more.0 } else { 0 }))
     }
 }
 
-/// The largest index that a quorum has reached, given each voter's index: `moved_to`, which one of
-/// them has just reached, if a majority has; `known` if it is not beyond that; the median otherwise.
-/// `None` without voters.
-pub(crate) fn reached_by_majority(
-    voters: impl Iterator<Item = LogIndex> + Clone,
-    known: LogIndex,
-    moved_to: LogIndex,
-) -> Option<LogIndex> {
-    let (mut count, mut beyond, mut there) = (0usize, 0usize, 0usize);
-    voters.clone().for_each(|index| {
-        count = count.wrapping_add(1);
-        beyond = beyond.wrapping_add(usize::from(index > known));
-        there = there.wrapping_add(usize::from(index >= moved_to));
-    });
-    match majority(count) {
-        _ if count == 0 => return None,
-        majority if there == majority => return Some(moved_to),
-        majority if beyond < majority => return Some(known),
-        _ => {}
+/// The largest index that a majority has reached, given each voter's index. `None` without voters.
+pub(crate) fn reached_by_majority(voters: impl Iterator<Item = LogIndex>) -> Option<LogIndex> {
+    let (mut indexes, mut count) = ([LogIndex(0); MAX_VOTERS], 0usize);
+    for (place, index) in indexes.iter_mut().zip(voters) {
+        *place = index;
+        count = count.saturating_add(1);
     }
-    median(voters, count)
-}
-
-#[cold]
-#[inline(never)]
-fn median(voters: impl Iterator<Item = LogIndex>, count: usize) -> Option<LogIndex> {
-    let mut indexes = [LogIndex(0); MAX_VOTERS];
-    indexes.iter_mut().zip(voters).for_each(|(place, index)| *place = index);
-    let indexes = indexes.get_mut(..count)?;
     let at = count.checked_sub(majority(count))?;
-    Some(*indexes.select_nth_unstable(at).1)
+    Some(*indexes.get_mut(..count)?.select_nth_unstable(at).1)
 }
 
 #[cfg(test)]
@@ -77,13 +84,7 @@ mod tests {
     use super::*;
 
     fn reached(indexes: &[u64]) -> Option<u64> {
-        let of = |moved_to: &u64| {
-            let voters = indexes.iter().map(|&index| LogIndex(index));
-            reached_by_majority(voters, LogIndex(0), LogIndex(*moved_to)).map(LogIndex::get)
-        };
-        let first = of(indexes.first().unwrap_or(&0));
-        assert!(indexes.iter().all(|moved_to| of(moved_to) == first), "whichever moved");
-        first
+        reached_by_majority(indexes.iter().map(|&index| LogIndex(index))).map(LogIndex::get)
     }
 
     #[test]
@@ -105,13 +106,19 @@ mod tests {
     }
 
     #[test]
-    fn what_a_majority_is_not_beyond_is_not_looked_for() {
-        let indexes = [7, 3, 9].map(LogIndex);
-        let reached =
-            |known| reached_by_majority(indexes.into_iter(), LogIndex(known), LogIndex(9));
-        assert_eq!(reached(6), Some(LogIndex(7)));
-        assert_eq!(reached(7), Some(LogIndex(7)));
-        assert_eq!(reached(8), Some(LogIndex(8)));
+    fn votes_are_counted_in_both_topologies() {
+        let next = Membership::of_voters(1..=101).unwrap();
+        let joint = Membership::of_voters([1, 2, 200]).unwrap().towards(next);
+        let quorum = Votes::quorum(&joint);
+        assert_eq!((quorum.incoming(), quorum.outgoing()), (51, 2));
+        let of = |ids: &mut dyn Iterator<Item = u64>| {
+            ids.fold(Votes::default(), |votes, id| votes.and(Votes::of(&joint, NodeId(id)), true))
+        };
+        assert_eq!(of(&mut (2..=51)), Votes::new(50, 1));
+        assert!(!of(&mut (2..=101)).reach(quorum) && !of(&mut (1..=50)).reach(quorum));
+        assert!(of(&mut (1..=51)).reach(quorum));
+        assert_eq!(quorum.and(quorum, false), quorum);
+        assert_eq!(Votes::quorum(&joint.left()), Votes::new(51, 0));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use alloc::collections::VecDeque;
 use core::num::NonZeroU64;
 
 use crate::config::Config;
-use crate::entries::{Checksum, Entries};
+use crate::entries::Entries;
 use crate::input::{Chunk, Unavailable};
 use crate::log::Point;
 use crate::log_reads::Reader;
@@ -20,21 +20,21 @@ use crate::role::leader::CatchUp;
 use crate::shared::Shared;
 use crate::snapshot::Shipment;
 use crate::status::{PeerState, PeerStatus};
-use crate::types::{ChunkId, EntryId, LogIndex, NodeId, Term, Tick};
+use crate::types::{ChunkId, EntryId, LogIndex, NodeId, Tick};
 
 /// A leader's view of one peer.
 ///
 /// 1. `matched <= sent`.
-/// 2. What is `known` of an entry, is known of `sent`.
-#[derive(Clone, Debug)]
+/// 2. The entry `known` is the entry `sent`.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Peer {
     pub(crate) id: NodeId,
     pub(crate) votes: Votes,
     pub(crate) matched: LogIndex,
     /// The last entry that it was sent, or need not be sent.
     sent: LogIndex,
-    /// Its term and checksum; not kept after a restart.
-    known: Option<(Term, Checksum)>,
+    /// That entry, if it is known; not kept after a restart.
+    known: Option<Point>,
     session: u32,
     progress: Progress,
     /// Whether the peer was heard since the last check of the quorum.
@@ -57,9 +57,10 @@ pub(crate) struct Peer {
 }
 
 /// How a peer is served.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 enum Progress {
     /// An append is due that finds out whether it has the entry `sent`.
+    #[default]
     Probe,
     /// That append was sent; it begins after this entry.
     Probing { after: LogIndex },
@@ -99,43 +100,11 @@ impl InFlight {
         self.appends.len() < config.max_in_flight_messages
             && self.bytes < config.max_in_flight_bytes
     }
-
-    fn push(&mut self, last: LogIndex, bytes: usize) {
-        self.appends.push_back((last, bytes));
-        self.bytes = self.bytes.saturating_add(bytes);
-    }
-
-    /// The appends up to this entry are answered.
-    fn answered(&mut self, matched: LogIndex) {
-        while let Some(&(last, bytes)) = self.appends.front()
-            && last <= matched
-        {
-            self.appends.pop_front();
-            self.bytes = self.bytes.saturating_sub(bytes);
-        }
-    }
 }
 
 impl Peer {
-    pub(crate) const fn new(id: NodeId, votes: Votes, sent: LogIndex, session: u32) -> Self {
-        Self {
-            id,
-            votes,
-            matched: LogIndex(0),
-            sent,
-            known: None,
-            session,
-            progress: Progress::Probe,
-            heard: false,
-            commit_told: LogIndex(0),
-            echoed: 0,
-            lease_from: None,
-            catch_up: None,
-            beat_due: false,
-            watch: None,
-            contradicts: false,
-            differs: false,
-        }
+    pub(crate) fn new(id: NodeId, votes: Votes, sent: LogIndex, session: u32) -> Self {
+        Self { id, votes, sent, session, ..Self::default() }
     }
 
     pub(crate) const fn beat(&mut self) {
@@ -170,12 +139,11 @@ impl Peer {
     /// What is due to a peer that is not sent entries from memory one after the other.
     #[cold]
     fn due_out_of_stream(&self, shared: &Shared) -> Due {
-        let (has_window, waits) = match &self.progress {
-            Progress::Stream(in_flight) => (in_flight.has_room(&shared.config), false),
-            Progress::Probe => (true, false),
-            Progress::Probing { .. } => (false, false),
-            Progress::Paused | Progress::Snapshot(_) => (false, true),
+        let has_window = match &self.progress {
+            Progress::Stream(in_flight) => in_flight.has_room(&shared.config),
+            progress => matches!(progress, Progress::Probe),
         };
+        let waits = matches!(self.progress, Progress::Paused | Progress::Snapshot(_));
         let awaits = || shared.log_reads.awaits(Reader::Peer(self.id), self.sent.next());
         if has_window && self.sent >= shared.log.start() {
             Due::Append
@@ -218,23 +186,27 @@ impl Peer {
     #[inline(never)]
     pub(crate) fn append(&mut self, shared: &mut Shared, cursor: &mut usize) -> Option<Output> {
         let prev = match self.known {
-            Some((term, checksum)) => Point { id: EntryId { term, index: self.sent }, checksum },
+            Some(prev) => prev,
             None => shared.log.point(self.sent)?,
         };
         let upto = shared.log.last_index();
         let entries = shared.log.slice(self.sent.next(), upto, shared.config.max_append_bytes);
-        let append = self.append_of(shared, prev, entries);
+        let body = Body::Append(self.append_of(shared, prev, entries));
         *cursor = cursor.saturating_add(self.is_served(shared).into());
-        Some(self.send(shared, Body::Append(append)))
+        Some(self.send(shared, body))
     }
 
     #[inline(always)]
     fn append_of(&mut self, shared: &Shared, prev: Point, entries: Entries) -> Append {
         let last = shared.log.last();
         self.sent = entries.last();
-        self.known = (self.sent == last.id.index).then_some((last.id.term, last.checksum));
+        self.known = (self.sent == last.id.index).then_some(last);
         match &mut self.progress {
-            Progress::Stream(in_flight) => in_flight.push(self.sent, entries.bytes().len()),
+            Progress::Stream(in_flight) => {
+                let bytes = entries.bytes().len();
+                in_flight.appends.push_back((self.sent, bytes));
+                in_flight.bytes = in_flight.bytes.saturating_add(bytes);
+            }
             progress => *progress = Progress::Probing { after: prev.id.index },
         }
         self.tell_commit(shared);
@@ -303,20 +275,16 @@ impl Peer {
     }
 
     /// The peer has everything up to `matched`, durably. Says whether that is news.
-    pub(crate) fn succeeded(&mut self, matched: LogIndex, base: LogIndex) -> bool {
-        match &mut self.progress {
-            Progress::Stream(in_flight) => in_flight.answered(matched),
-            // Only what the log goes on from ends the transfer, or its own end: if the log has lost
-            // what comes after that, a newer snapshot follows.
-            Progress::Snapshot(shipment) if matched < base.min(shipment.meta().id.index) => {
-                return false;
+    pub(crate) fn succeeded(&mut self, matched: LogIndex, shared: &Shared) -> bool {
+        if let Progress::Stream(in_flight) = &mut self.progress {
+            while let Some(&(last, bytes)) = in_flight.appends.front()
+                && last <= matched
+            {
+                in_flight.appends.pop_front();
+                in_flight.bytes = in_flight.bytes.saturating_sub(bytes);
             }
-            progress => {
-                if let Progress::Snapshot(_) = progress {
-                    self.sent = matched;
-                }
-                *progress = Progress::Stream(InFlight::default());
-            }
+        } else if !self.begin_stream(matched, shared) {
+            return false;
         }
         self.contradicts = false;
         self.differs = false;
@@ -327,6 +295,21 @@ impl Peer {
         let news = matched > self.matched;
         self.matched = self.matched.max(matched);
         news
+    }
+
+    /// The logs agree up to `matched`; `false` if a snapshot under way is still needed.
+    #[cold]
+    fn begin_stream(&mut self, matched: LogIndex, shared: &Shared) -> bool {
+        if let Some(shipment) = self.shipment() {
+            // Only what the log goes on from ends the transfer, or its own end: if the log has lost
+            // what comes after that, a newer snapshot follows.
+            if matched < shared.log.base().id.index.min(shipment.meta().id.index) {
+                return false;
+            }
+            self.sent = matched;
+        }
+        self.progress = Progress::Stream(InFlight::default());
+        true
     }
 
     /// The peer does not have the entry before an append: look for the last one in common (Raft 5.3).
@@ -363,11 +346,8 @@ impl Peer {
         self.shipment().map_or(self.matched, |shipment| shipment.meta().id.index)
     }
 
-    pub(crate) fn is_shipping(&self) -> bool {
-        self.shipment().is_some()
-    }
-
-    fn shipment(&self) -> Option<&Shipment> {
+    /// The snapshot it is sent.
+    pub(crate) fn shipment(&self) -> Option<&Shipment> {
         if let Progress::Snapshot(shipment) = &self.progress { Some(shipment) } else { None }
     }
 
@@ -444,7 +424,7 @@ impl Peer {
     /// The peer answered a heartbeat and has verified everything up to `verified`.
     pub(crate) fn answered(&mut self, session: u32, token: u64, verified: LogIndex) {
         let Some((watched, sent)) = self.watch else { return };
-        if self.is_shipping() || token < watched.get() || !self.is_current(session) {
+        if self.shipment().is_some() || token < watched.get() || !self.is_current(session) {
             return;
         }
         self.watch = None;

@@ -71,10 +71,8 @@ impl Node {
             count(&mut self.shared.counters().unexpected_replies);
             return Ok(());
         };
-        if let Some(at) = leader.on_append_reply(&mut self.shared, from, reply)? {
-            let transition = leader.judge(&self.shared, at);
-            self.perform(transition);
-        }
+        let transition = leader.on_append_reply(&mut self.shared, from, reply)?;
+        self.perform(transition);
         self.shared.sources.add(Sources::ROLE);
         Ok(())
     }

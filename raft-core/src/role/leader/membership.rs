@@ -6,6 +6,7 @@ use super::{Leader, append};
 use crate::entries::{EntryKind, encode_membership};
 use crate::error::Refused;
 use crate::membership::{Membership, MembershipChange};
+use crate::quorum::Votes;
 use crate::replication::Peer;
 use crate::shared::Shared;
 use crate::types::{EntryId, LogIndex, NodeId, Tick};
@@ -61,7 +62,8 @@ impl Leader {
     fn reconfigure(&mut self, shared: &mut Shared) {
         let membership = shared.memberships.current();
         let me = shared.me();
-        self.votes = crate::quorum::Votes::of(membership, me);
+        self.votes = Votes::of(membership, me);
+        self.quorum = Votes::quorum(membership);
         let first_session = &mut self.first_session;
         self.peers.retain(|peer| {
             let stays = membership.nodes().any(|id| id == peer.id);
@@ -71,7 +73,7 @@ impl Leader {
             stays
         });
         for id in membership.nodes().filter(|&id| id != me) {
-            let votes = crate::quorum::Votes::of(membership, id);
+            let votes = Votes::of(membership, id);
             match self.peers.iter_mut().find(|peer| peer.id == id) {
                 Some(peer) => peer.votes = votes,
                 None => {
@@ -96,7 +98,7 @@ impl Leader {
         if self.is_joint(shared) {
             let left = shared.memberships.current().left();
             self.append_membership(shared, left);
-        } else if !self.votes.incoming && self.transfers_to().is_none() {
+        } else if self.votes.incoming() == 0 && self.transfers_to().is_none() {
             self.hand_over(shared);
         }
     }
@@ -104,12 +106,12 @@ impl Leader {
     /// Whether the committed membership knows this node as a voter no more.
     pub(super) fn is_removed(&self, shared: &Shared) -> bool {
         let settled = shared.memberships.index() <= shared.commit && shared.commit >= self.opened;
-        settled && !self.votes.incoming && !self.votes.outgoing
+        settled && self.votes == Votes::default()
     }
 
     /// A leader that has removed itself names the voter that knows most (thesis 4.2.2).
     fn hand_over(&mut self, shared: &Shared) {
-        let voters = self.peers.iter().filter(|peer| peer.votes.incoming);
+        let voters = self.peers.iter().filter(|peer| peer.votes.incoming() > 0);
         if let Some(to) = voters.max_by_key(|peer| peer.matched).map(|peer| peer.id) {
             // The target is a voter, and no other handover runs.
             let _ = self.transfer(shared, to);

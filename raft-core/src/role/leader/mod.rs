@@ -17,7 +17,7 @@ use crate::entries::{Checksum, Entries, EntryKind};
 use crate::error::{Refused, RejectedMessage};
 use crate::message::{AppendOutcome, AppendReply, HeartbeatReply};
 use crate::output::{Event, HaltReason, Output, StepDownReason};
-use crate::quorum::{Votes, WITNESSES_MIN, has_quorum, reached_by_majority};
+use crate::quorum::{Votes, WITNESSES_MIN, reached_by_majority};
 use crate::replication::{Due, Peer};
 use crate::shared::{Shared, count};
 use crate::sources::Sources;
@@ -27,8 +27,10 @@ use crate::types::{EntryId, LogIndex, NodeId, Tick};
 /// What a leader knows besides the shared state; new for each term.
 #[derive(Clone, Debug)]
 pub(crate) struct Leader {
-    /// In which topologies its own vote counts.
+    /// Its own vote.
     votes: Votes,
+    /// The votes that commit.
+    quorum: Votes,
     peers: Vec<Peer>,
     /// Where the sessions with a new peer begin: beyond those with any that was removed in this
     /// term, which may be the same node.
@@ -60,6 +62,7 @@ impl Leader {
         let (opened, _) = append(shared, EntryKind::Noop, &[]);
         Self {
             votes,
+            quorum: Votes::quorum(shared.memberships.current()),
             peers,
             first_session: 1,
             cursor: 0,
@@ -111,7 +114,7 @@ impl Leader {
         self.promote(shared, now);
         if now >= self.check_quorum_at {
             self.check_quorum_at = now.plus(shared.config.election_ticks_min.into());
-            if shared.config.check_quorum && !self.heard_quorum(shared) {
+            if shared.config.check_quorum && !self.heard_quorum() {
                 let reason = StepDownReason::NoQuorum;
                 return Transition::Follow { term: shared.term(), reason };
             }
@@ -134,12 +137,19 @@ impl Leader {
     }
 
     /// Whether a quorum was heard since the last check (thesis 6.2).
-    fn heard_quorum(&mut self, shared: &Shared) -> bool {
-        let heard = has_quorum(shared.memberships.current(), |id| {
-            id == shared.me() || self.peers.iter().any(|peer| peer.id == id && peer.heard)
-        });
+    fn heard_quorum(&mut self) -> bool {
+        let heard = self.has_quorum(|peer| peer.heard);
         self.peers.iter_mut().for_each(|peer| peer.heard = false);
         heard
+    }
+
+    /// The votes of this node and of the peers for which `agrees` holds.
+    fn votes(&self, agrees: impl Fn(&Peer) -> bool) -> Votes {
+        self.peers.iter().fold(self.votes, |votes, peer| votes.and(peer.votes, agrees(peer)))
+    }
+
+    fn has_quorum(&self, agrees: impl Fn(&Peer) -> bool) -> bool {
+        self.votes(agrees).reach(self.quorum)
     }
 
     pub(crate) fn propose(
@@ -189,23 +199,25 @@ impl Leader {
         self.peers.iter().any(|peer| peer.id == id)
     }
 
-    fn peer(&mut self, from: NodeId) -> Option<(usize, &mut Peer)> {
-        self.peers.iter_mut().enumerate().find(|(_, peer)| peer.id == from)
+    /// The peer that has said something, and its place.
+    fn peer(&mut self, shared: &mut Shared, from: NodeId) -> Option<(usize, &mut Peer)> {
+        let Some(at) = self.peers.iter().position(|peer| peer.id == from) else {
+            count(&mut shared.counters().not_member);
+            return None;
+        };
+        Some((at, self.peers.get_mut(at)?))
     }
 
-    /// Takes the answer to an append. Gives the entry that the peer's log contradicts.
+    /// Takes the answer to an append.
     #[inline(never)]
     pub(crate) fn on_append_reply(
         &mut self,
         shared: &mut Shared,
         from: NodeId,
         reply: AppendReply,
-    ) -> Result<Option<EntryId>, RejectedMessage> {
-        let (base, last) = (shared.log.base().id.index, shared.log.last_index());
-        let Some((at, peer)) = self.peer(from) else {
-            count(&mut shared.counters().not_member);
-            return Ok(None);
-        };
+    ) -> Result<Transition, RejectedMessage> {
+        let last = shared.log.last_index();
+        let Some((at, peer)) = self.peer(shared, from) else { return Ok(Transition::Stay) };
         if let AppendOutcome::Success { matched } = reply.outcome
             && matched > last
         {
@@ -214,43 +226,49 @@ impl Leader {
         peer.heard = !peer.contradicts;
         if !peer.is_current(reply.session) {
             count(&mut shared.counters().old_session);
-            return Ok(None);
+            return Ok(Transition::Stay);
         }
-        let mut contradicted = None;
-        match reply.outcome {
-            AppendOutcome::Success { matched } => {
-                if peer.succeeded(matched, base) && matched > shared.commit {
-                    self.advance_commit(shared, matched);
-                }
-            }
+        let AppendOutcome::Success { matched } = reply.outcome else {
+            return Ok(self.on_refusal(shared, at, reply.outcome));
+        };
+        let news = peer.succeeded(matched, shared);
+        self.cursor = self.cursor.min(at);
+        if news && matched > shared.commit {
+            self.advance_commit(shared, matched);
+        }
+        Ok(Transition::Stay)
+    }
+
+    /// A peer did not take an append.
+    #[cold]
+    fn on_refusal(&mut self, shared: &mut Shared, at: usize, outcome: AppendOutcome) -> Transition {
+        self.cursor = self.cursor.min(at);
+        let Some(peer) = self.peers.get_mut(at) else { return Transition::Stay };
+        let id = peer.id;
+        match outcome {
             AppendOutcome::Conflict { prev, hint } => {
                 if !peer.conflicted(prev, hint, shared) {
-                    shared.notice(Event::Diverged { peer: from, at: hint });
+                    shared.notice(Event::Diverged { peer: id, at: hint });
                 }
             }
-            AppendOutcome::NotNow { verified } => peer.refused(verified.min(last)),
-            AppendOutcome::Diverged { at, checksum } => {
-                if !differs(shared, at, checksum) {
-                    count(&mut shared.counters().unexpected_replies);
-                    return Ok(None);
-                }
+            AppendOutcome::NotNow { verified } => {
+                peer.refused(verified.min(shared.log.last_index()));
+            }
+            AppendOutcome::Diverged { at, checksum } if differs(shared, at, checksum) => {
                 peer.diverged();
                 peer.differs = true;
-                shared.notice(Event::Diverged { peer: from, at });
-                contradicted = Some(at);
+                shared.notice(Event::Diverged { peer: id, at });
+                return self.judge(at);
             }
-            AppendOutcome::OldTerm => count(&mut shared.counters().unexpected_replies),
+            _ => count(&mut shared.counters().unexpected_replies),
         }
-        self.cursor = self.cursor.min(at);
-        Ok(contradicted)
+        Transition::Stay
     }
 
     /// A leader contradicted by so many voters that no quorum is left has the wrong log.
-    pub(crate) fn judge(&self, shared: &Shared, at: EntryId) -> Transition {
-        let differ = || self.peers.iter().filter(|peer| peer.differs);
-        let agrees = |id| differ().all(|peer| peer.id != id);
-        let supported = has_quorum(shared.memberships.current(), agrees);
-        if supported || differ().count() < WITNESSES_MIN {
+    fn judge(&self, at: EntryId) -> Transition {
+        let witnesses = self.peers.iter().filter(|peer| peer.differs).count();
+        if witnesses < WITNESSES_MIN || self.has_quorum(|peer| !peer.differs) {
             return Transition::Stay;
         }
         Transition::Halt { reason: HaltReason::Diverged { at } }
@@ -263,10 +281,7 @@ impl Leader {
         reply: HeartbeatReply,
     ) -> Result<(), RejectedMessage> {
         let last = shared.log.last_index();
-        let Some((at, peer)) = self.peer(from) else {
-            count(&mut shared.counters().not_member);
-            return Ok(());
-        };
+        let Some((at, peer)) = self.peer(shared, from) else { return Ok(()) };
         let matched = reply.verified;
         if peer.is_current(reply.session) && matched > last {
             return Err(RejectedMessage::BeyondLog { matched, last });
@@ -296,46 +311,59 @@ impl Leader {
         shared.durability.stable()
     }
 
-    /// Commits what a quorum holds durably, if the newest of it is of this term (Raft 5.4.2).
-    #[inline]
+    /// Commits what a quorum holds durably, if the newest of it is of this term (Raft 5.4.2), after
+    /// a voter has moved to this entry.
+    #[inline(always)]
     fn advance_commit(&mut self, shared: &mut Shared, moved_to: LogIndex) {
-        let own = self.own_match(shared);
-        let reached = self.reached(shared, own, (shared.commit, moved_to), |peer| peer.matched);
-        debug_assert!(reached <= shared.log.last_index() && moved_to > shared.commit);
-        let of_own_term = || shared.log.term(reached) == Some(shared.term());
-        if reached <= shared.commit || !of_own_term() && !put_back!(CommitOfEarlierTerms) {
+        let (own, commit) = (self.own_match(shared), shared.commit);
+        let mut there = Votes::default().and(self.votes, own >= moved_to);
+        let mut beyond = Votes::default().and(self.votes, own > commit);
+        for peer in &self.peers {
+            there = there.and(peer.votes, peer.matched >= moved_to);
+            beyond = beyond.and(peer.votes, peer.matched > commit);
+        }
+        let reached = if there == self.quorum {
+            moved_to
+        } else if beyond.reach(self.quorum) || put_back!(JointCountsOneQuorum) {
+            self.reached((there, moved_to), own, |peer| peer.matched)
+        } else {
+            return;
+        };
+        debug_assert!(reached <= shared.log.last_index() && moved_to > commit);
+        let of_own_term = reached >= self.opened || put_back!(CommitOfEarlierTerms);
+        if reached <= commit || !of_own_term {
             return;
         }
         shared.commit = reached;
         shared.sources.add(Sources::DELIVERY);
         self.wake(shared);
         self.confirm_reads(shared, self.rounds.token());
-        self.continue_change(shared);
+        if self.quorum.outgoing() > 0 || self.votes.incoming() == 0 {
+            self.continue_change(shared);
+        }
     }
 
     /// What a quorum has reached, of both topologies during a joint change, given how far this node
-    /// and each peer are, what was known before and that one of them has just moved.
-    #[inline]
+    /// and each peer are, and who is where one of them has just moved.
+    #[cold]
     fn reached(
         &self,
-        shared: &Shared,
+        (there, moved_to): (Votes, LogIndex),
         own: LogIndex,
-        (known, moved_to): (LogIndex, LogIndex),
         progress: fn(&Peer) -> LogIndex,
     ) -> LogIndex {
-        let mine = self.votes;
-        let of = |counts: fn(Votes) -> bool| {
-            let peers = self.peers.iter().filter(move |peer| counts(peer.votes));
-            let own = counts(mine).then_some(own);
-            reached_by_majority(own.into_iter().chain(peers.map(progress)), known, moved_to)
+        let of = |count: fn(Votes) -> u8| match count(self.quorum) {
+            0 => None,
+            quorum if count(there) == quorum => Some(moved_to),
+            _ => {
+                let peers = self.peers.iter().filter(move |peer| count(peer.votes) > 0);
+                let own = (count(self.votes) > 0).then_some(own);
+                reached_by_majority(own.into_iter().chain(peers.map(progress)))
+            }
         };
-        let joint = shared.memberships.current().is_joint() && !put_back!(JointCountsOneQuorum);
-        let incoming = of(|votes| votes.incoming);
-        let outgoing = if joint { of(|votes| votes.outgoing) } else { None };
-        match (incoming, outgoing) {
-            (Some(incoming), Some(outgoing)) => incoming.min(outgoing),
-            (one, other) => one.or(other).unwrap_or_default(),
-        }
+        let joint = !put_back!(JointCountsOneQuorum);
+        let outgoing = if joint { of(Votes::outgoing) } else { None };
+        of(Votes::incoming).into_iter().chain(outgoing).min().unwrap_or_default()
     }
 
     pub(crate) fn has_message(&self, shared: &Shared) -> bool {
@@ -360,7 +388,7 @@ impl Leader {
     }
 
     /// What is due; `None` if something was begun that comes first: look again.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll(&mut self, due: Due, shared: &mut Shared) -> Option<Output> {
         match (due, self.peers.get_mut(self.cursor)) {
             (Due::Append, Some(peer)) => peer.append(shared, &mut self.cursor),

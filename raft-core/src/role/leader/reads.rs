@@ -4,7 +4,7 @@ use super::Leader;
 use crate::few::Few;
 use crate::message::{Body, HeartbeatReply, ReadIndex, ReadIndexReply};
 use crate::output::ReadConsistency;
-use crate::quorum::has_quorum;
+use crate::replication::Peer;
 use crate::role::follower::post_for_term;
 use crate::shared::{Shared, count};
 use crate::sources::Sources;
@@ -121,7 +121,7 @@ impl Leader {
     /// before, the commit index may lag behind what earlier leaders acknowledged.
     #[inline]
     pub(super) fn confirm_reads(&mut self, shared: &mut Shared, echoed: u64) {
-        if !self.rounds.questions.is_empty() || shared.reads.is_asking() {
+        if !self.rounds.questions.is_empty() || !shared.reads.is_empty() {
             self.confirm_waiting(shared, echoed);
         }
     }
@@ -132,8 +132,8 @@ impl Leader {
             return;
         }
         let own = LogIndex(self.rounds.token);
-        let moved = (LogIndex(0), LogIndex(echoed));
-        let round = self.reached(shared, own, moved, |peer| LogIndex(peer.echoed)).0;
+        let there = (self.votes(|peer| peer.echoed >= echoed), LogIndex(echoed));
+        let round = self.reached(there, own, |peer| LogIndex(peer.echoed)).0;
         let index = shared.commit;
         shared.reads.confirm(round, index);
         shared.sources.add(Sources::ANSWERS);
@@ -156,13 +156,9 @@ impl Leader {
         let (Some(drift), Some(now)) = (config.lease_drift_ticks, shared.now) else { return false };
         let lost = LEASE_MARGIN_TICKS.saturating_add(drift.into());
         let span = u64::from(config.election_ticks_min).saturating_sub(lost);
-        let holds = |id: NodeId| {
-            let peer = self.peers.iter().find(|peer| peer.id == id);
-            let from = peer.and_then(|peer| peer.lease_from);
-            id == shared.me() || from.is_some_and(|from| now.since(from) < span)
-        };
+        let holds = |peer: &Peer| peer.lease_from.is_some_and(|from| now.since(from) < span);
         let over = self.lease_over && !put_back!(LeaseAfterTimeoutNow);
         let ended = over || shared.commit < self.opened || !config.check_quorum;
-        !ended && has_quorum(shared.memberships.current(), holds)
+        !ended && self.has_quorum(holds)
     }
 }

@@ -15,10 +15,7 @@ impl Leader {
         from: NodeId,
         reply: SnapshotReply,
     ) -> Result<(), RejectedMessage> {
-        let Some((at, peer)) = self.peer(from) else {
-            count(&mut shared.counters().not_member);
-            return Ok(());
-        };
+        let Some((at, peer)) = self.peer(shared, from) else { return Ok(()) };
         if peer.confirms_too_much(reply) {
             return Err(RejectedMessage::Snapshot { index: reply.snapshot.index });
         }
@@ -58,7 +55,7 @@ impl Leader {
     /// Lets go of entries that every peer has, and of those that take too much room.
     pub(crate) fn discard(&self, shared: &mut Shared) {
         let need = self.peers.iter().map(Peer::needs_after).min();
-        let shipped = self.peers.iter().any(Peer::is_shipping);
+        let shipped = self.peers.iter().any(|peer| peer.shipment().is_some());
         shared.discard(need.unwrap_or(LogIndex(u64::MAX)), shipped);
     }
 }
