@@ -143,7 +143,8 @@ impl MessageKind {
     }
 }
 
-/// What a message says. Rare, large bodies are boxed, so that messages stay cheap to move.
+/// What a message says. Rare, large bodies are boxed, so that messages stay cheap to move; frequent
+/// ones are not `Copy`, so that what takes them leaves nothing to drop.
 #[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -213,7 +214,7 @@ pub struct Append {
 }
 
 #[doc(hidden)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppendReply {
     /// The session of the append that is answered; zero if the sender's term was old.
     pub session: u32,
@@ -256,7 +257,7 @@ pub struct HeartbeatReply {
 }
 
 #[doc(hidden)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commit {
     pub session: u32,
     pub commit: LogIndex,

@@ -144,10 +144,10 @@ impl Node {
                 let transition = candidate.on_pre_vote_reply(shared, message.from, *reply);
                 self.perform(transition);
             }
-            (&Body::AppendReply(reply), Role::Leader(leader))
+            (Body::AppendReply(reply), Role::Leader(leader))
                 if put_back!(RepliesOfOldTermsCount) =>
             {
-                let _ = leader.on_append_reply(shared, message.from, reply);
+                let _ = leader.on_append_reply(shared, message.from, reply.clone());
             }
             _ => election::answer_old_term(shared, message),
         }
