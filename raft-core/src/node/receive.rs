@@ -40,12 +40,10 @@ impl Node {
 
     #[inline(never)]
     fn receive_append(&mut self, from: NodeId, term: Term, append: &mut Append) -> Taken {
-        let led = self.is_led(from, term)?;
+        self.is_led(from, term)?;
         let checked = follower::check(&self.shared, term, append)
             .map_err(|error| self.report(from, append.session, error))?;
-        if !led {
-            self.heed(term, true);
-        }
+        self.heed(term, true);
         if let Role::Follower(follower) = &mut self.role {
             follower.on_append(&mut self.shared, from, append, checked);
         }

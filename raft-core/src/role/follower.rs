@@ -54,7 +54,7 @@ pub(crate) enum Checked {
     /// The previous entry is missing or of another term.
     Conflict { hint: EntryId },
     /// It fits: the first `known` entries are here already, the rest are new.
-    Fits { known: u32 },
+    Fits { known: u64 },
     /// Entries must give way to it after this one, which is no longer in memory to be compared.
     Evicted { at: LogIndex },
 }
@@ -118,9 +118,9 @@ fn compare(shared: &Shared, append: &Append) -> Result<Checked, RejectedMessage>
         }
     }
     let known = known(log, commit, entries)?;
-    let at = prev.index.plus(known.into());
+    let at = prev.index.plus(known);
     let evicted = log.term(at).is_some() && log.point(at).is_none();
-    if known < entries.count() && evicted {
+    if known < entries.len() as u64 && evicted {
         return Ok(Checked::Evicted { at });
     }
     Ok(Checked::Fits { known })
@@ -165,10 +165,10 @@ pub(crate) fn check_piece(
 /// If one is, all before it are (Raft 5.3, Log Matching): so the last one decides nearly always, and
 /// a search finds the first that differs. Entries before the beginning of the log are committed and
 /// so known; of those no longer in memory only the terms are compared.
-fn known(log: &Log, commit: LogIndex, entries: &Entries) -> Result<u32, RejectedMessage> {
+fn known(log: &Log, commit: LogIndex, entries: &Entries) -> Result<u64, RejectedMessage> {
     let overlap = log.last_index().next().since(entries.first());
-    let overlap = u32::try_from(overlap).unwrap_or(u32::MAX).min(entries.count());
-    let (mut known, mut differs) = (0u32, overlap.saturating_add(1));
+    let overlap = overlap.min(entries.len() as u64);
+    let (mut known, mut differs) = (0u64, overlap.saturating_add(1));
     let mut at = overlap;
     while known.saturating_add(1) < differs {
         let Some(entry) = entries.iter().nth((at as usize).saturating_sub(1)) else { break };
@@ -297,7 +297,7 @@ impl Follower {
             }
             Checked::Fits { known } => {
                 let end = run.end.id.index;
-                if known < append.entries.count() {
+                if known < append.entries.len() as u64 {
                     // With nothing under way an append is always taken.
                     let bytes = shared.durability.undurable_bytes();
                     if bytes > 0 && bytes >= shared.config.max_undurable_bytes {
@@ -321,7 +321,7 @@ impl Follower {
     }
 
     /// Stores entries, but for the first `known`, in the place of those that contradict them.
-    fn store(&mut self, shared: &mut Shared, entries: &mut Entries, known: u32, run: Verified) {
+    fn store(&mut self, shared: &mut Shared, entries: &mut Entries, known: u64, run: Verified) {
         if entries.first() <= shared.log.last_index() {
             self.make_way(shared, entries, known);
         }
@@ -334,8 +334,8 @@ impl Follower {
     }
 
     #[cold]
-    fn make_way(&mut self, shared: &mut Shared, entries: &mut Entries, known: u32) {
-        *entries = entries.skip(known);
+    fn make_way(&mut self, shared: &mut Shared, entries: &mut Entries, known: u64) {
+        *entries = entries.skip(known as u32);
         if entries.first() <= shared.log.last_index() {
             // An honest leader changes nothing of what was verified here (Raft figure 3, Leader
             // Append-Only).
