@@ -439,22 +439,19 @@ impl Log {
         before: Point,
         entries: &Entries,
     ) -> Result<Verified, EntriesError> {
-        let (mut term, mut checksum) = (before.id.term, before.checksum);
-        let mut memberships = false;
+        let (mut end, mut memberships) = (before, false);
         for entry in entries {
             if entry.kind == EntryKind::Membership {
                 memberships = true;
             }
-            if entry.id.term < term {
+            if entry.id.term < end.id.term {
                 return Err(EntriesError::TermFalls { index: entry.id.index });
             }
-            if entry.checksum != entry.chained(group, checksum) {
+            if entry.checksum != entry.chained(group, end.checksum) {
                 return Err(EntriesError::Checksum { index: entry.id.index });
             }
-            (term, checksum) = (entry.id.term, entry.checksum);
+            end = entry.into();
         }
-        let index = before.id.index.plus(entries.count().into());
-        let end = Point { id: EntryId { term, index }, checksum };
         Ok(Verified { end, memberships })
     }
 }
