@@ -167,7 +167,7 @@ impl Node {
     /// leader gives.
     #[inline]
     fn heed(&mut self, term: Term, leads: bool) {
-        if term > self.shared.term() || leads && matches!(self.role, Role::Candidate(_)) {
+        if term > self.shared.term() || leads && !matches!(self.role, Role::Follower(_)) {
             let reason = StepDownReason::HigherTerm;
             self.perform(Transition::Follow { term, reason });
         }
