@@ -254,23 +254,26 @@ impl Follower {
     #[inline]
     fn hear(&mut self, shared: &mut Shared, leader: NodeId) {
         debug_assert!(self.leader.is_none_or(|known| known == leader), "a second one is refused");
+        if self.heard.is_none() || self.heard != shared.now {
+            self.hear_anew(shared, leader);
+        }
+    }
+
+    /// For the first time in this tick. Nothing is verified against a leader that was not heard,
+    /// whatever snapshot became whole.
+    #[cold]
+    fn hear_anew(&mut self, shared: &mut Shared, leader: NodeId) {
         if self.leader.is_none() {
-            self.follow(shared, leader);
+            self.verified = LogIndex(0);
+            self.reply_due = false;
+            shared.notice(Event::LeaderChanged { term: shared.term(), leader });
+            self.leader = Some(leader);
+            self.patience = shared.election_ticks();
         }
         self.heard = shared.now;
         if shared.doubt.is_none() {
             self.deadline = shared.after(self.patience);
         }
-    }
-
-    /// Nothing is verified against a leader that was not heard, whatever snapshot became whole.
-    #[cold]
-    fn follow(&mut self, shared: &mut Shared, leader: NodeId) {
-        self.verified = LogIndex(0);
-        self.reply_due = false;
-        shared.notice(Event::LeaderChanged { term: shared.term(), leader });
-        self.leader = Some(leader);
-        self.patience = shared.election_ticks();
     }
 
     pub(crate) fn on_append(
