@@ -19,6 +19,7 @@ use crate::quorum::Votes;
 use crate::role::leader::CatchUp;
 use crate::shared::Shared;
 use crate::snapshot::Shipment;
+use crate::sources::Sources;
 use crate::status::{PeerState, PeerStatus};
 use crate::types::{ChunkId, EntryId, LogIndex, NodeId, Tick};
 
@@ -121,22 +122,26 @@ impl Peer {
         self.session == session
     }
 
-    /// What should be sent to this peer next.
-    #[inline(always)]
     pub(crate) fn due(&self, shared: &Shared) -> Due {
+        self.due_in_stream(shared).unwrap_or_else(|| self.due_out_of_stream(shared))
+    }
+
+    /// What is due to a peer that is sent entries from memory one after the other.
+    #[inline(always)]
+    pub(crate) fn due_in_stream(&self, shared: &Shared) -> Option<Due> {
         match &self.progress {
-            Progress::Stream(in_flight) if self.sent >= shared.log.start() => {
-                if self.sent < shared.log.last_index() && in_flight.has_room(&shared.config) {
-                    Due::Append
-                } else {
-                    self.due_besides_entries(shared)
-                }
+            _ if self.sent < shared.log.start() => None,
+            Progress::Stream(in_flight)
+                if self.sent < shared.log.last_index() && in_flight.has_room(&shared.config) =>
+            {
+                Some(Due::Append)
             }
-            _ => self.due_out_of_stream(shared),
+            Progress::Stream(_) => Some(self.due_besides_entries(shared)),
+            _ => None,
         }
     }
 
-    /// What is due to a peer that is not sent entries from memory one after the other.
+    /// What is due to any other peer.
     #[cold]
     fn due_out_of_stream(&self, shared: &Shared) -> Due {
         let has_window = match &self.progress {
@@ -182,9 +187,14 @@ impl Peer {
         self.sent >= shared.log.last_index() && !self.beat_due
     }
 
-    /// The append that is due, of entries in memory.
+    /// The append that is due, of entries in memory; `done` need not be polled once it is the last.
     #[inline(never)]
-    pub(crate) fn append(&mut self, shared: &mut Shared, cursor: &mut usize) -> Option<Output> {
+    pub(crate) fn append(
+        &mut self,
+        shared: &mut Shared,
+        cursor: &mut usize,
+        done: Sources,
+    ) -> Option<Output> {
         let prev = match self.known {
             Some(prev) => prev,
             None => shared.log.point(self.sent)?,
@@ -192,7 +202,10 @@ impl Peer {
         let upto = shared.log.last_index();
         let entries = shared.log.slice(self.sent.next(), upto, shared.config.max_append_bytes);
         let body = Body::Append(self.append_of(shared, prev, entries));
-        *cursor = cursor.saturating_add(self.is_served(shared).into());
+        if self.is_served(shared) {
+            *cursor = cursor.saturating_add(1);
+            shared.sources.remove(done);
+        }
         Some(self.send(shared, body))
     }
 
@@ -210,13 +223,8 @@ impl Peer {
             progress => *progress = Progress::Probing { after: prev.id.index },
         }
         self.tell_commit(shared);
-        Append {
-            session: self.session,
-            prev: prev.id,
-            prev_checksum: prev.checksum,
-            commit: shared.commit,
-            entries,
-        }
+        let Point { id: prev, checksum: prev_checksum } = prev;
+        Append { session: self.session, prev, prev_checksum, commit: shared.commit, entries }
     }
 
     /// The commit notice that is due; nothing else is.

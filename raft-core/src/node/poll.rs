@@ -2,7 +2,6 @@
 
 use super::Node;
 use crate::output::{Committed, Output, Write};
-use crate::replication::Due;
 use crate::role::{Role, follower};
 use crate::shared::Shared;
 use crate::sources::Sources;
@@ -57,26 +56,23 @@ impl Node {
     #[inline(never)]
     fn poll_leader(&mut self) -> Option<Output> {
         if let Role::Leader(leader) = &mut self.role
-            && let Some(due) = leader.due(&mut self.shared)
+            && let Some(due) = leader.usually_due(&self.shared)
         {
-            return match due {
-                Due::Append | Due::Commit => leader.poll(due, &mut self.shared),
-                due => self.poll_other(due),
-            };
+            return leader.poll(due, &mut self.shared);
         }
-        self.poll_after(Sources::ROLE)
+        self.poll_other()
     }
 
     /// Polls what may begin with something that is not yet an output, or with a request.
     #[cold]
-    fn poll_other(&mut self, mut due: Due) -> Option<Output> {
-        while let Role::Leader(leader) = &mut self.role {
+    fn poll_other(&mut self) -> Option<Output> {
+        while let Role::Leader(leader) = &mut self.role
+            && let Some(due) = leader.due(&mut self.shared)
+        {
             let output = leader.poll(due, &mut self.shared);
             if output.is_some() {
                 return output;
             }
-            let Some(next) = leader.due(&mut self.shared) else { break };
-            due = next;
         }
         self.poll_after(Sources::ROLE)
     }

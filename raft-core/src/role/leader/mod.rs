@@ -372,8 +372,14 @@ impl Leader {
             || self.peers.iter().skip(self.cursor).any(|peer| peer.has_output(shared))
     }
 
-    /// What is to be said next, and to whom: all of it may leave before the own disk is done.
+    /// What the first peer that may be served is told nearly always, unless something comes before.
     #[inline(always)]
+    pub(crate) fn usually_due(&self, shared: &Shared) -> Option<Due> {
+        let peer = self.peers.get(self.cursor).filter(|_| !self.rounds.is_wanted())?;
+        peer.due_in_stream(shared).filter(|due| matches!(due, Due::Append | Due::Commit))
+    }
+
+    /// What is to be said next, and to whom: all of it may leave before the own disk is done.
     pub(crate) fn due(&mut self, shared: &mut Shared) -> Option<Due> {
         if self.rounds.is_wanted() {
             self.begin_round(shared, shared.now.unwrap_or_default());
@@ -390,10 +396,14 @@ impl Leader {
     /// What is due; `None` if something was begun that comes first: look again.
     #[inline(always)]
     pub(crate) fn poll(&mut self, due: Due, shared: &mut Shared) -> Option<Output> {
+        let next = self.cursor.saturating_add(1);
+        let is_last = next == self.peers.len() && self.transfer.is_none();
+        let done = if is_last { Sources::ROLE } else { Sources::NONE };
         match (due, self.peers.get_mut(self.cursor)) {
-            (Due::Append, Some(peer)) => peer.append(shared, &mut self.cursor),
+            (Due::Append, Some(peer)) => peer.append(shared, &mut self.cursor, done),
             (Due::Commit, Some(peer)) => {
-                self.cursor = self.cursor.saturating_add(1);
+                self.cursor = next;
+                shared.sources.remove(done);
                 Some(peer.commit(shared))
             }
             (due, Some(peer)) => peer.other(due, shared, self.rounds.token()),
