@@ -14,15 +14,8 @@ pub(crate) const fn majority(voters: usize) -> usize {
 /// Whether the voters for whom `agrees` holds are a quorum: a majority, of both topologies during
 /// a joint change (Raft 6).
 pub(crate) fn has_quorum(membership: &Membership, agrees: impl Fn(NodeId) -> bool) -> bool {
-    let of = |voters: &mut dyn Iterator<Item = NodeId>| {
-        let (mut all, mut agreeing) = (0usize, 0usize);
-        for voter in voters {
-            all = all.saturating_add(1);
-            agreeing = agreeing.saturating_add(usize::from(agrees(voter)));
-        }
-        all == 0 || agreeing >= majority(all)
-    };
-    of(&mut membership.voters()) && of(&mut membership.outgoing().iter().copied())
+    let sum = |votes: Votes, id| votes.and(Votes::of(membership, id), agrees(id));
+    membership.nodes().fold(Votes::default(), sum).reach(Votes::quorum(membership))
 }
 
 /// Votes in the topology that is coming, and in the one that is going: those of one node, or of many.

@@ -26,7 +26,7 @@ use crate::types::{ChunkId, EntryId, LogIndex, NodeId, Tick};
 /// A leader's view of one peer.
 ///
 /// 1. `matched <= sent`.
-/// 2. The entry `known` is the entry `sent`.
+/// 2. `known` is an entry of the leader's log, or its base.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Peer {
     pub(crate) id: NodeId,
@@ -34,8 +34,8 @@ pub(crate) struct Peer {
     pub(crate) matched: LogIndex,
     /// The last entry that it was sent, or need not be sent.
     sent: LogIndex,
-    /// That entry, if it is known; not kept after a restart.
-    known: Option<Point>,
+    /// Nearly always that entry.
+    known: Point,
     session: u32,
     progress: Progress,
     /// Whether the peer was heard since the last check of the quorum.
@@ -104,8 +104,9 @@ impl InFlight {
 }
 
 impl Peer {
-    pub(crate) fn new(id: NodeId, votes: Votes, sent: LogIndex, session: u32) -> Self {
-        Self { id, votes, sent, session, ..Self::default() }
+    /// A peer that is first asked for this entry.
+    pub(crate) fn new(id: NodeId, votes: Votes, known: Point, session: u32) -> Self {
+        Self { id, votes, sent: known.id.index, known, session, ..Self::default() }
     }
 
     pub(crate) const fn beat(&mut self) {
@@ -178,15 +179,6 @@ impl Peer {
         shared.commit.min(self.sent)
     }
 
-    pub(crate) fn has_output(&self, shared: &Shared) -> bool {
-        self.due(shared) != Due::Nothing
-    }
-
-    /// Whether nothing is left to say after an append.
-    fn is_served(&self, shared: &Shared) -> bool {
-        self.sent >= shared.log.last_index() && !self.beat_due
-    }
-
     /// The append that is due, of entries in memory; `done` need not be polled once it is the last.
     #[inline(never)]
     pub(crate) fn append(
@@ -195,14 +187,14 @@ impl Peer {
         cursor: &mut usize,
         done: Sources,
     ) -> Option<Output> {
-        let prev = match self.known {
-            Some(prev) => prev,
-            None => shared.log.point(self.sent)?,
-        };
+        let mut prev = self.known;
+        if prev.id.index != self.sent {
+            prev = shared.log.point(self.sent)?;
+        }
         let upto = shared.log.last_index();
         let entries = shared.log.slice(self.sent.next(), upto, shared.config.max_append_bytes);
         let body = Body::Append(self.append_of(shared, prev, entries));
-        if self.is_served(shared) {
+        if self.sent >= upto && !self.beat_due {
             *cursor = cursor.saturating_add(1);
             shared.sources.remove(done);
         }
@@ -211,9 +203,8 @@ impl Peer {
 
     #[inline(always)]
     fn append_of(&mut self, shared: &Shared, prev: Point, entries: Entries) -> Append {
-        let last = shared.log.last();
         self.sent = entries.last();
-        self.known = (self.sent == last.id.index).then_some(last);
+        self.known = shared.log.last();
         match &mut self.progress {
             Progress::Stream(in_flight) => {
                 let bytes = entries.bytes().len();
@@ -296,10 +287,7 @@ impl Peer {
         }
         self.contradicts = false;
         self.differs = false;
-        if self.sent < matched {
-            self.sent = matched;
-            self.known = None;
-        }
+        self.sent = self.sent.max(matched);
         let news = matched > self.matched;
         self.matched = self.matched.max(matched);
         news
@@ -451,7 +439,6 @@ impl Peer {
     fn restart(&mut self, after: LogIndex, progress: Progress) {
         self.session = self.session.saturating_add(1);
         self.sent = after.max(self.matched);
-        self.known = None;
         self.progress = progress;
         self.watch = None;
         self.commit_told = self.matched;

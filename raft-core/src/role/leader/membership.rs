@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use super::{Leader, append};
 use crate::entries::{EntryKind, encode_membership};
 use crate::error::Refused;
+use crate::log::Point;
 use crate::membership::{Membership, MembershipChange};
 use crate::quorum::Votes;
 use crate::replication::Peer;
@@ -50,16 +51,16 @@ impl Leader {
     }
 
     fn append_membership(&mut self, shared: &mut Shared, next: Membership) -> EntryId {
-        let payload = encode_membership(&next);
+        let (before, payload) = (shared.log.last(), encode_membership(&next));
         let (id, bytes) = append(shared, EntryKind::Membership, &payload);
         self.uncommitted_bytes = self.uncommitted_bytes.saturating_add(bytes);
         shared.memberships.appended(id.index, next);
-        self.reconfigure(shared);
+        self.reconfigure(shared, before);
         id
     }
 
-    /// Serves the nodes of the membership in force, and no others.
-    fn reconfigure(&mut self, shared: &mut Shared) {
+    /// Serves the nodes of the membership in force, and no others, new ones from the entry `before` it.
+    fn reconfigure(&mut self, shared: &mut Shared, before: Point) {
         let membership = shared.memberships.current();
         let me = shared.me();
         self.votes = Votes::of(membership, me);
@@ -77,8 +78,7 @@ impl Leader {
             match self.peers.iter_mut().find(|peer| peer.id == id) {
                 Some(peer) => peer.votes = votes,
                 None => {
-                    let sent = shared.log.last_index().prev();
-                    let mut peer = Peer::new(id, votes, sent, self.first_session);
+                    let mut peer = Peer::new(id, votes, before, self.first_session);
                     peer.heard = true;
                     self.peers.push(peer);
                 }

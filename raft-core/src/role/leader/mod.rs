@@ -52,12 +52,12 @@ pub(crate) struct Leader {
 impl Leader {
     /// Opens the term with an empty entry (Raft 8) and starts to probe every peer.
     pub(crate) fn new(shared: &mut Shared) -> Self {
-        let sent = shared.log.last_index();
+        let last = shared.log.last();
         let now = shared.now.unwrap_or_default();
         let me = shared.me();
         let others = shared.memberships.current().nodes().filter(|&id| id != me);
         let votes = |id| Votes::of(shared.memberships.current(), id);
-        let peers = others.map(|id| Peer::new(id, votes(id), sent, 1)).collect();
+        let peers = others.map(|id| Peer::new(id, votes(id), last, 1)).collect();
         let votes = votes(me);
         let (opened, _) = append(shared, EntryKind::Noop, &[]);
         Self {
@@ -133,7 +133,7 @@ impl Leader {
         self.rounds.begin(now);
         self.peers.iter_mut().for_each(Peer::beat);
         self.cursor = 0;
-        self.confirm_reads(shared, self.rounds.token());
+        self.confirm_reads(shared);
     }
 
     /// Whether a quorum was heard since the last check (thesis 6.2).
@@ -143,13 +143,10 @@ impl Leader {
         heard
     }
 
-    /// The votes of this node and of the peers for which `agrees` holds.
-    fn votes(&self, agrees: impl Fn(&Peer) -> bool) -> Votes {
-        self.peers.iter().fold(self.votes, |votes, peer| votes.and(peer.votes, agrees(peer)))
-    }
-
+    /// Whether this node and the peers for which `agrees` holds are a quorum.
     fn has_quorum(&self, agrees: impl Fn(&Peer) -> bool) -> bool {
-        self.votes(agrees).reach(self.quorum)
+        let sum = |votes: Votes, peer: &Peer| votes.and(peer.votes, agrees(peer));
+        self.peers.iter().fold(self.votes, sum).reach(self.quorum)
     }
 
     pub(crate) fn propose(
@@ -290,7 +287,7 @@ impl Leader {
         peer.answered(reply.session, reply.token, matched);
         self.cursor = self.cursor.min(at);
         if self.on_echo(at, reply) {
-            self.confirm_reads(shared, reply.token);
+            self.confirm_reads(shared);
         }
         Ok(())
     }
@@ -325,7 +322,7 @@ impl Leader {
         let reached = if there == self.quorum {
             moved_to
         } else if beyond.reach(self.quorum) || put_back!(JointCountsOneQuorum) {
-            self.reached((there, moved_to), own, |peer| peer.matched)
+            self.reached(own, |peer| peer.matched)
         } else {
             return;
         };
@@ -337,29 +334,20 @@ impl Leader {
         shared.commit = reached;
         shared.sources.add(Sources::DELIVERY);
         self.wake(shared);
-        self.confirm_reads(shared, self.rounds.token());
+        self.confirm_reads(shared);
         if self.quorum.outgoing() > 0 || self.votes.incoming() == 0 {
             self.continue_change(shared);
         }
     }
 
     /// What a quorum has reached, of both topologies during a joint change, given how far this node
-    /// and each peer are, and who is where one of them has just moved.
+    /// and each peer are.
     #[cold]
-    fn reached(
-        &self,
-        (there, moved_to): (Votes, LogIndex),
-        own: LogIndex,
-        progress: fn(&Peer) -> LogIndex,
-    ) -> LogIndex {
-        let of = |count: fn(Votes) -> u8| match count(self.quorum) {
-            0 => None,
-            quorum if count(there) == quorum => Some(moved_to),
-            _ => {
-                let peers = self.peers.iter().filter(move |peer| count(peer.votes) > 0);
-                let own = (count(self.votes) > 0).then_some(own);
-                reached_by_majority(own.into_iter().chain(peers.map(progress)))
-            }
+    fn reached(&self, own: LogIndex, progress: fn(&Peer) -> LogIndex) -> LogIndex {
+        let of = |count: fn(Votes) -> u8| {
+            let peers = self.peers.iter().filter(move |peer| count(peer.votes) > 0);
+            let own = (count(self.votes) > 0).then_some(own);
+            reached_by_majority(own.into_iter().chain(peers.map(progress)))
         };
         let joint = !put_back!(JointCountsOneQuorum);
         let outgoing = if joint { of(Votes::outgoing) } else { None };
@@ -369,7 +357,7 @@ impl Leader {
     pub(crate) fn has_message(&self, shared: &Shared) -> bool {
         self.rounds.is_wanted()
             || self.has_timeout_now(shared)
-            || self.peers.iter().skip(self.cursor).any(|peer| peer.has_output(shared))
+            || self.peers.iter().skip(self.cursor).any(|peer| peer.due(shared) != Due::Nothing)
     }
 
     /// What the first peer that may be served is told nearly always, unless something comes before.

@@ -120,20 +120,19 @@ impl Leader {
     /// Confirms the reads whose round a quorum has echoed, once an entry of this term is committed:
     /// before, the commit index may lag behind what earlier leaders acknowledged.
     #[inline]
-    pub(super) fn confirm_reads(&mut self, shared: &mut Shared, echoed: u64) {
+    pub(super) fn confirm_reads(&mut self, shared: &mut Shared) {
         if !self.rounds.questions.is_empty() || !shared.reads.is_empty() {
-            self.confirm_waiting(shared, echoed);
+            self.confirm_waiting(shared);
         }
     }
 
     #[inline(never)]
-    fn confirm_waiting(&mut self, shared: &mut Shared, echoed: u64) {
+    fn confirm_waiting(&mut self, shared: &mut Shared) {
         if shared.commit < self.opened && !put_back!(ReadBeforeOwnCommit) {
             return;
         }
         let own = LogIndex(self.rounds.token);
-        let there = (self.votes(|peer| peer.echoed >= echoed), LogIndex(echoed));
-        let round = self.reached(there, own, |peer| LogIndex(peer.echoed)).0;
+        let round = self.reached(own, |peer| LogIndex(peer.echoed)).0;
         let index = shared.commit;
         shared.reads.confirm(round, index);
         shared.sources.add(Sources::ANSWERS);

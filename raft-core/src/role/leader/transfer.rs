@@ -62,9 +62,6 @@ impl Leader {
 
     /// Tells the successor to start once its log is complete. From then on no lease holds.
     pub(super) fn timeout_now(&mut self, shared: &Shared) -> Option<Message> {
-        if !self.has_timeout_now(shared) {
-            return None;
-        }
         let transfer = self.transfer.as_mut()?;
         transfer.sent = true;
         self.lease_over = true;
