@@ -69,10 +69,9 @@ impl Node {
             count(&mut self.shared.counters().unexpected_replies);
             return Ok(());
         };
-        let transition = leader.on_append_reply(&mut self.shared, from, reply)?;
-        self.perform(transition);
         self.shared.sources.add(Sources::ROLE);
-        Ok(())
+        let transition = leader.on_append_reply(&mut self.shared, from, reply);
+        transition.map(|transition| self.perform(transition))
     }
 
     /// Whether this node is already known to lead this term. Two leaders in one term: one of them
