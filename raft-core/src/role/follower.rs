@@ -515,7 +515,7 @@ impl Follower {
 
     /// Whether there is something to confirm, once the term is durable.
     fn owes_reply(&self, shared: &Shared) -> bool {
-        self.reply_due || self.confirmable(shared) > self.confirmed
+        self.confirmable(shared) > self.confirmed || self.reply_due
     }
 
     /// What there is to say to the leader.
