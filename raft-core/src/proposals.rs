@@ -1,6 +1,7 @@
 //! The proposals of this life that have no outcome yet, once this node leads their term no more.
 //!
-//! Until then they are what its log holds of that term and was not handed out. Each ends in exactly one: handed out for `Apply`, lost to another entry, or passed by a snapshot.
+//! Until then they are what its log holds of that term and was not handed out. Each ends in exactly one
+//! of three ways: handed out for `Apply`, lost to another entry, or passed by a snapshot.
 
 use crate::few::Few;
 use crate::output::Output;

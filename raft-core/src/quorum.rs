@@ -14,7 +14,7 @@ pub(crate) const fn majority(voters: usize) -> usize {
 /// Whether the voters for whom `agrees` holds are a quorum: a majority, of both topologies during
 /// a joint change (Raft 6).
 pub(crate) fn has_quorum(membership: &Membership, agrees: impl Fn(NodeId) -> bool) -> bool {
-    let sum = |votes: Votes, id| votes.and(Votes::of(membership, id), agrees(id));
+    let sum = |votes: Votes, id| votes.with(Votes::of(membership, id), agrees(id));
     membership.nodes().fold(Votes::default(), sum).reach(Votes::quorum(membership))
 }
 
@@ -56,16 +56,17 @@ impl Votes {
 
     /// These votes and those of a node, if it `agrees`.
     #[inline]
-    pub(crate) const fn and(self, more: Self, agrees: bool) -> Self {
+    pub(crate) const fn with(self, more: Self, agrees: bool) -> Self {
         Self(self.0.wrapping_add(if agrees { more.0 } else { 0 }))
     }
 }
 
-/// The largest index that a majority has reached, given each voter's index. `None` without voters.
+/// The largest index that a majority has reached, given each voter's index. `None` without voters, or
+/// with more than there can be.
 pub(crate) fn reached_by_majority(voters: impl Iterator<Item = LogIndex>) -> Option<LogIndex> {
     let (mut indexes, mut count) = ([LogIndex(0); MAX_VOTERS], 0usize);
-    for (place, index) in indexes.iter_mut().zip(voters) {
-        *place = index;
+    for index in voters {
+        *indexes.get_mut(count)? = index;
         count = count.saturating_add(1);
     }
     let at = count.checked_sub(majority(count))?;
@@ -94,8 +95,9 @@ mod tests {
         assert_eq!(reached(&[4, 1, 2, 3]), Some(2));
         assert_eq!(reached(&[5, 5, 5, 1]), Some(5));
         assert_eq!(reached(&[5, 5, 5, 5]), Some(5));
-        let all: Vec<u64> = (1..=101).collect();
-        assert_eq!(reached(&all), Some(51));
+        let all: Vec<u64> = (1..=102).collect();
+        assert_eq!(reached(&all[..101]), Some(51));
+        assert_eq!(reached(&all), None);
     }
 
     #[test]
@@ -105,12 +107,12 @@ mod tests {
         let quorum = Votes::quorum(&joint);
         assert_eq!((quorum.incoming(), quorum.outgoing()), (51, 2));
         let of = |ids: &mut dyn Iterator<Item = u64>| {
-            ids.fold(Votes::default(), |votes, id| votes.and(Votes::of(&joint, NodeId(id)), true))
+            ids.fold(Votes::default(), |votes, id| votes.with(Votes::of(&joint, NodeId(id)), true))
         };
         assert_eq!(of(&mut (2..=51)), Votes::new(50, 1));
         assert!(!of(&mut (2..=101)).reach(quorum) && !of(&mut (1..=50)).reach(quorum));
         assert!(of(&mut (1..=51)).reach(quorum));
-        assert_eq!(quorum.and(quorum, false), quorum);
+        assert_eq!(quorum.with(quorum, false), quorum);
         assert_eq!(Votes::quorum(&joint.left()), Votes::new(51, 0));
     }
 

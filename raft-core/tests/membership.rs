@@ -224,7 +224,10 @@ fn a_membership_that_cannot_be_is_refused() {
     assert_eq!(refusal(vec![]), Refused::Membership(MembershipError::NoVoter));
     let id = NodeId(2);
     assert_eq!(refusal(voters([1, 2, 2])), Refused::Membership(MembershipError::Duplicate { id }));
-    assert_eq!(refusal(voters(1..=102)), Refused::Membership(MembershipError::TooManyVoters));
+    let too_many = Refused::Membership(MembershipError::TooManyVoters);
+    assert_eq!(refusal(voters(1..=102)), too_many);
+    let wish = Member { promote: true, ..Member::learner(NodeId(102)) };
+    assert_eq!(refusal([voters(1..=101), vec![wish]].concat()), too_many);
     let long = vec![Member::voter(id).with_context(vec![0; 257])];
     assert_eq!(refusal(long), Refused::Membership(MembershipError::ContextTooLong { id }));
 }

@@ -81,7 +81,7 @@ pub enum MembershipError {
     /// There is no voter.
     #[error("a membership needs at least one voter")]
     NoVoter,
-    /// More than [`MAX_VOTERS`] voters.
+    /// More than [`MAX_VOTERS`] voters, with those that are to become voters.
     #[error("a membership has at most {MAX_VOTERS} voters")]
     TooManyVoters,
     /// More than [`MAX_MEMBERS`] members.
@@ -150,10 +150,10 @@ impl Membership {
                 return Err(MembershipError::VoterPromoted { id: member.id });
             }
         }
-        let voters = self.voters().count();
-        if voters == 0 {
+        if self.voters().next().is_none() {
             return Err(MembershipError::NoVoter);
         }
+        let voters = self.members().iter().filter(|member| member.voter || member.promote).count();
         if voters > MAX_VOTERS || self.outgoing().len() > MAX_VOTERS {
             return Err(MembershipError::TooManyVoters);
         }

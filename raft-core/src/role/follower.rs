@@ -83,12 +83,12 @@ pub(crate) fn check(
     Ok((run, checked))
 }
 
-/// Whether entries can follow this one.
+/// Whether entries can follow this one; decoding has made sure that their indexes have an end.
 fn follows(entries: &Entries, prev: EntryId) -> bool {
     if entries.is_empty() { prev.index.0 < u64::MAX } else { entries.first().prev() == prev.index }
 }
 
-/// Whether there can be such an entry before those of this term.
+/// Whether there can be such an entry before those of this term. One that ends the log can.
 const fn precedes(prev: EntryId, term: Term) -> bool {
     prev.term.0 <= term.0 && (prev.index.0 == 0) == (prev.term.0 == 0)
 }
@@ -288,6 +288,9 @@ impl Follower {
             return count(&mut shared.counters().old_session);
         }
         self.enter(append.session);
+        if put_back!(ReplyWithLastIndex) {
+            shared.sources.add(Sources::ROLE);
+        }
         match checked {
             Checked::Conflict { hint } => {
                 count(&mut shared.counters().conflicts);

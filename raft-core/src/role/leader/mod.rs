@@ -145,7 +145,7 @@ impl Leader {
 
     /// Whether this node and the peers for which `agrees` holds are a quorum.
     fn has_quorum(&self, agrees: impl Fn(&Peer) -> bool) -> bool {
-        let sum = |votes: Votes, peer: &Peer| votes.and(peer.votes, agrees(peer));
+        let sum = |votes: Votes, peer: &Peer| votes.with(peer.votes, agrees(peer));
         self.peers.iter().fold(self.votes, sum).reach(self.quorum)
     }
 
@@ -313,13 +313,14 @@ impl Leader {
     #[inline(always)]
     fn advance_commit(&mut self, shared: &mut Shared, moved_to: LogIndex) {
         let (own, commit) = (self.own_match(shared), shared.commit);
-        let mut there = Votes::default().and(self.votes, own >= moved_to);
-        let mut beyond = Votes::default().and(self.votes, own > commit);
+        let mut there = Votes::default().with(self.votes, own >= moved_to);
+        let mut beyond = Votes::default().with(self.votes, own > commit);
         for peer in &self.peers {
-            there = there.and(peer.votes, peer.matched >= moved_to);
-            beyond = beyond.and(peer.votes, peer.matched > commit);
+            there = there.with(peer.votes, peer.matched >= moved_to);
+            beyond = beyond.with(peer.votes, peer.matched > commit);
         }
         let reached = if there == self.quorum {
+            // Just enough, and one of them is not beyond it.
             moved_to
         } else if beyond.reach(self.quorum) || put_back!(JointCountsOneQuorum) {
             self.reached(own, |peer| peer.matched)
