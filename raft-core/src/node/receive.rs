@@ -167,8 +167,7 @@ impl Node {
     #[inline]
     fn heed(&mut self, term: Term, leads: bool) {
         if term > self.shared.term() || leads && !matches!(self.role, Role::Follower(_)) {
-            let reason = StepDownReason::HigherTerm;
-            self.perform(Transition::Follow { term, reason });
+            self.perform(Transition::Follow { term, reason: StepDownReason::HigherTerm });
         }
     }
 
@@ -253,16 +252,11 @@ impl Node {
 
     /// Who has granted a vote waits anew (Raft 5.2), and asks for no pre-votes against it.
     fn wait_for_the_candidate(&mut self) -> Transition {
-        match &mut self.role {
-            Role::Follower(follower) => {
-                follower.deadline = self.shared.election_timeout();
-                Transition::Stay
-            }
-            _ => {
-                let (term, reason) = (self.shared.term(), StepDownReason::HigherTerm);
-                Transition::Follow { term, reason }
-            }
+        if let Role::Follower(follower) = &mut self.role {
+            follower.deadline = self.shared.election_timeout();
+            return Transition::Stay;
         }
+        Transition::Follow { term: self.shared.term(), reason: StepDownReason::HigherTerm }
     }
 
     /// Whether a leader is known to be alive, so that nobody needs another (thesis 6.2).

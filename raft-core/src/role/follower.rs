@@ -241,12 +241,9 @@ impl Follower {
 
     pub(crate) fn on_tick(&mut self, shared: &mut Shared, now: Tick) -> Transition {
         match self.deadline {
-            None => self.deadline = shared.election_timeout(),
             Some(deadline) if now < deadline => {}
-            Some(_) if !shared.may_run(now) => {
-                self.deadline = shared.election_timeout();
-            }
-            Some(_) => return shared.campaign(),
+            Some(_) if shared.may_run(now) => return shared.campaign(),
+            _ => self.deadline = shared.election_timeout(),
         }
         Transition::Stay
     }
