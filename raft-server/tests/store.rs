@@ -11,7 +11,7 @@ use raftcore::{
 };
 use raftcore_server::store::{FILE_NAME, LOCK_NAME};
 use raftcore_server::{RedbStore, Store, StoreError};
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use redb::{Database, ReadableTable as _, TableDefinition};
 
 const STATE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("state");
 const IDENTITY: Identity = Identity { group: GroupId(1), node: NodeId(1) };
