@@ -318,11 +318,15 @@ async fn a_node_that_joins_gets_everything_and_a_vote() {
     assert!(status.node.applied_index >= added.index);
     assert_eq!(status.membership.voters().count(), 4);
 
-    let handle = cluster.handle(cluster.leader().await);
-    let status = handle.status(None).await.expect("running");
-    let nobody = MembershipChange::to(status.membership_index, []);
-    let refusal = handle.change_membership(nobody).await;
-    assert!(matches!(refusal, Err(Failure::Membership(_))), "{refusal:?}");
+    // It is busy until the leader, too, knows that the promotion is committed.
+    let (handle, status) = eventually("an empty membership is refused", async || {
+        let handle = cluster.handle(cluster.leader().await);
+        let status = handle.status(None).await.ok()?;
+        let nobody = MembershipChange::to(status.membership_index, []);
+        let refusal = handle.change_membership(nobody).await;
+        matches!(refusal, Err(Failure::Membership(_))).then_some((handle, status))
+    })
+    .await;
     let stale = MembershipChange::remove(LogIndex(0), &status.membership, four);
     assert_eq!(handle.change_membership(stale).await, Err(Failure::Busy));
 }
