@@ -3,8 +3,12 @@
 
 mod support;
 
-use raftcore::{Config, EntryId, HaltReason, LogIndex, RoleName, Stored, StoredError, Term, Write};
+use raftcore::{
+    Config, EntryId, HaltReason, LogIndex, RejectedMessage, RoleName, Stored, StoredError, Term,
+    Tick, Write,
+};
 use support::lab::Lab;
+use support::{drain, led_by_1, wire};
 
 fn at(index: u64, term: u64) -> EntryId {
     EntryId { term: Term(term), index: LogIndex(index) }
@@ -78,6 +82,22 @@ fn one_peer_alone_halts_nobody() {
         assert!(!halted(&lab, 1) && !halted(&lab, 2));
         assert!(!forged_by_others(&lab, liar));
     }
+}
+
+#[test]
+fn a_follower_whose_doubt_ends_waits_for_its_leader_again() {
+    let mut cluster = led_by_1(2);
+    let contradicts = wire::append(at(3, 1), 7, 0, wire::no_entries(3));
+    let error = cluster.node(2).receive(wire::message(1, 2, 1, contradicts)).unwrap_err();
+    assert_eq!(error, RejectedMessage::Diverged { at: at(3, 1) });
+    let _ = drain(cluster.node(2));
+    let in_doubt = cluster.node(2).deadline();
+    for id in 1..=3 {
+        cluster.node(id).tick(Tick(2));
+    }
+    cluster.node(1).propose(b"after").unwrap();
+    cluster.settle();
+    assert!(cluster.node(2).deadline() > in_doubt);
 }
 
 #[test]

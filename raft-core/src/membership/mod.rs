@@ -82,7 +82,7 @@ pub enum MembershipError {
     #[error("a membership needs at least one voter")]
     NoVoter,
     /// More than [`MAX_VOTERS`] voters, with those that are to become voters.
-    #[error("a membership has at most {MAX_VOTERS} voters")]
+    #[error("a membership has at most {MAX_VOTERS} voters, with those to be promoted")]
     TooManyVoters,
     /// More than [`MAX_MEMBERS`] members.
     #[error("a membership has at most {MAX_MEMBERS} members")]

@@ -314,7 +314,9 @@ impl Follower {
                     self.reply_due |= end <= shared.durability.stable();
                 }
                 self.verified = self.verified.max(end);
-                shared.doubt.take_if(|doubt| doubt.id.index <= end);
+                if shared.doubt.take_if(|doubt| doubt.id.index <= end).is_some() {
+                    self.deadline = shared.after(self.patience);
+                }
                 self.adopt_commit(shared, append.commit);
                 if self.owes_reply(shared) {
                     shared.sources.add(Sources::ROLE);

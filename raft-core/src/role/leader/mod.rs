@@ -320,7 +320,8 @@ impl Leader {
             beyond = beyond.with(peer.votes, peer.matched > commit);
         }
         let reached = if there == self.quorum {
-            // Just enough, and one of them is not beyond it.
+            // Just enough, and who has just moved is not beyond it. If that one has no vote, this may
+            // be less than what they all have; the next voter to move tells.
             moved_to
         } else if beyond.reach(self.quorum) || put_back!(JointCountsOneQuorum) {
             self.reached(own, |peer| peer.matched)
