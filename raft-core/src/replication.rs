@@ -123,6 +123,7 @@ impl Peer {
         self.session == session
     }
 
+    /// What should be sent to this peer next.
     pub(crate) fn due(&self, shared: &Shared) -> Due {
         self.due_in_stream(shared).unwrap_or_else(|| self.due_out_of_stream(shared))
     }

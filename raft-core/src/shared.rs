@@ -124,7 +124,8 @@ impl Shared {
         self.may_lead() && self.may_vote() && !self.disk_stalled(now)
     }
 
-    /// Whether this node waits for the snapshot that will tell it who the others are.
+    /// Whether this node waits for the snapshot that will tell it who the others are. Of any other node
+    /// the first question tells already.
     pub(crate) fn is_joining(&self) -> bool {
         let Self { memberships, .. } = self;
         memberships.base().1.members().is_empty() && memberships.current().members().is_empty()
