@@ -70,8 +70,9 @@ impl Node {
             return Ok(());
         };
         self.shared.sources.add(Sources::ROLE);
-        let transition = leader.on_append_reply(&mut self.shared, from, reply);
-        transition.map(|transition| self.perform(transition))
+        let transition = leader.on_append_reply(&mut self.shared, from, reply)?;
+        self.perform(transition);
+        Ok(())
     }
 
     /// Whether this node is already known to lead this term. Two leaders in one term: one of them

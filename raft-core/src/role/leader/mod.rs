@@ -206,7 +206,7 @@ impl Leader {
     }
 
     /// Takes the answer to an append.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn on_append_reply(
         &mut self,
         shared: &mut Shared,
