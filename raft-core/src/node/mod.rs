@@ -319,6 +319,7 @@ impl Node {
     ///
     /// # Errors
     /// [`Misuse`] if the write was never handed out, or the node has halted.
+    #[inline]
     pub fn persisted(&mut self, write: WriteId) -> Result<(), Misuse> {
         self.misuse_if_halted()?;
         let shared = &mut self.shared;
@@ -336,14 +337,20 @@ impl Node {
         }
         match &mut self.role {
             Role::Follower(_) => shared.sources.add(Sources::ROLE),
-            Role::Candidate(candidate) => {
-                let transition = candidate.count(shared);
-                self.perform(transition);
-                self.shared.sources = Sources::ALL;
-            }
+            Role::Candidate(_) => self.count_own_vote(),
             Role::Leader(leader) => leader.on_stable(shared),
         }
         Ok(())
+    }
+
+    /// A candidate's own vote may be durable now.
+    #[cold]
+    fn count_own_vote(&mut self) {
+        if let Role::Candidate(candidate) = &mut self.role {
+            let transition = candidate.count(&self.shared);
+            self.perform(transition);
+            self.shared.sources = Sources::ALL;
+        }
     }
 
     #[cold]

@@ -50,7 +50,7 @@ impl Node {
         Ok(())
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn receive_commit(&mut self, from: NodeId, term: Term, commit: Commit) -> Taken {
         if !self.is_led(from, term)? {
             self.heed(term, self.shared.doubt.is_none());
@@ -62,7 +62,7 @@ impl Node {
         Ok(())
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn receive_reply(&mut self, from: NodeId, term: Term, reply: AppendReply) -> Taken {
         self.heed(term, false);
         let Role::Leader(leader) = &mut self.role else {
