@@ -330,12 +330,15 @@ impl Follower {
         if entries.first() <= shared.log.last_index() {
             self.make_way(shared, entries, known);
         }
+        let begins_write = shared.durability.handed() == shared.log.last_index();
         shared.log.extend(entries, run.end);
         shared.appended(entries.bytes().len());
         if run.memberships {
             shared.memberships.extended(entries);
         }
-        shared.log.share(entries);
+        if begins_write {
+            shared.log.share(entries);
+        }
     }
 
     #[cold]
