@@ -145,8 +145,17 @@ impl Leader {
 
     /// Whether this node and the peers for which `agrees` holds are a quorum.
     fn has_quorum(&self, agrees: impl Fn(&Peer) -> bool) -> bool {
-        let sum = |votes: Votes, peer: &Peer| votes.with(peer.votes, agrees(peer));
-        self.peers.iter().fold(self.votes, sum).reach(self.quorum)
+        self.votes_of(true, agrees).reach(self.quorum)
+    }
+
+    /// The votes of the peers for which `agrees` holds, and of this node if `own`.
+    #[inline]
+    fn votes_of(&self, own: bool, agrees: impl Fn(&Peer) -> bool) -> Votes {
+        let mut votes = Votes::default().with(self.votes, own);
+        for peer in &self.peers {
+            votes = votes.with(peer.votes, agrees(peer));
+        }
+        votes
     }
 
     pub(crate) fn propose(
@@ -295,10 +304,17 @@ impl Leader {
     /// A write of this node became durable: its own match moved (Raft 5.3; thesis 10.2.1).
     #[inline]
     pub(crate) fn on_stable(&mut self, shared: &mut Shared) {
-        let own = self.own_match(shared);
-        if own > shared.commit {
-            self.advance_commit(shared, own);
+        let (own, commit) = (self.own_match(shared), shared.commit);
+        // While no peer is beyond the commit index, only a leader that is a quorum by itself moves it.
+        let ahead = || self.peers.iter().any(|peer| peer.matched > commit);
+        if own > commit && (ahead() || self.votes.reach(self.quorum)) {
+            self.own_match_counts(shared, own);
         }
+    }
+
+    #[inline(never)]
+    fn own_match_counts(&mut self, shared: &mut Shared, own: LogIndex) {
+        self.advance_commit(shared, own);
     }
 
     fn own_match(&self, shared: &Shared) -> LogIndex {
@@ -313,17 +329,13 @@ impl Leader {
     #[inline(always)]
     fn advance_commit(&mut self, shared: &mut Shared, moved_to: LogIndex) {
         let (own, commit) = (self.own_match(shared), shared.commit);
-        let mut there = Votes::default().with(self.votes, own >= moved_to);
-        let mut beyond = Votes::default().with(self.votes, own > commit);
-        for peer in &self.peers {
-            there = there.with(peer.votes, peer.matched >= moved_to);
-            beyond = beyond.with(peer.votes, peer.matched > commit);
-        }
+        let there = self.votes_of(own >= moved_to, |peer| peer.matched >= moved_to);
+        let beyond = || self.votes_of(own > commit, |peer| peer.matched > commit);
         let reached = if there == self.quorum {
             // Just enough, and who has just moved is not beyond it. If that one has no vote, this may
             // be less than what they all have; the next voter to move tells.
             moved_to
-        } else if beyond.reach(self.quorum) || put_back!(JointCountsOneQuorum) {
+        } else if beyond().reach(self.quorum) || put_back!(JointCountsOneQuorum) {
             self.reached(own, |peer| peer.matched)
         } else {
             return;
