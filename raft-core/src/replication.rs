@@ -101,6 +101,17 @@ impl InFlight {
         self.appends.len() < config.max_in_flight_messages
             && self.bytes < config.max_in_flight_bytes
     }
+
+    /// The appends up to `matched` were answered, but not all.
+    #[inline(never)]
+    fn answered(&mut self, matched: LogIndex) {
+        while let Some(&(last, bytes)) = self.appends.front()
+            && last <= matched
+        {
+            self.appends.pop_front();
+            self.bytes = self.bytes.saturating_sub(bytes);
+        }
+    }
 }
 
 impl Peer {
@@ -277,11 +288,11 @@ impl Peer {
     /// The peer has everything up to `matched`, durably. Says whether that is news.
     pub(crate) fn succeeded(&mut self, matched: LogIndex, shared: &Shared) -> bool {
         if let Progress::Stream(in_flight) = &mut self.progress {
-            while let Some(&(last, bytes)) = in_flight.appends.front()
-                && last <= matched
-            {
-                in_flight.appends.pop_front();
-                in_flight.bytes = in_flight.bytes.saturating_sub(bytes);
+            if matched >= self.sent {
+                in_flight.appends.clear();
+                in_flight.bytes = 0;
+            } else {
+                in_flight.answered(matched);
             }
         } else if !self.begin_stream(matched, shared) {
             return false;
