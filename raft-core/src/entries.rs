@@ -157,16 +157,15 @@ impl Entries {
             let index = first.plus(place.into());
             let Shape { term, kind, payload, end } =
                 Shape::of(rest).map_err(|fault| fault.at(index))?;
-            let (entry, after) = rest.split_at_checked(end).ok_or(EntriesError::Length)?;
+            if kind == EntryKind::Membership {
+                let payload = rest.get(payload..end).ok_or(EntriesError::Length)?;
+                decode_membership(payload).ok_or(EntriesError::Membership { index })?;
+            }
+            rest = rest.get(end..).ok_or(EntriesError::Length)?;
             if term < least {
                 return Err(EntriesError::TermFalls { index });
             }
-            if kind == EntryKind::Membership {
-                let payload = entry.get(payload..).unwrap_or_default();
-                decode_membership(payload).ok_or(EntriesError::Membership { index })?;
-            }
             least = term;
-            rest = after;
         }
         if rest.is_empty() { Ok(Self { first, count, bytes }) } else { Err(EntriesError::Length) }
     }
