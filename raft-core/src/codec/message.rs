@@ -67,6 +67,7 @@ impl Header {
 
 #[derive(Serialize, Deserialize)]
 struct AppendHead {
+    term: Term,
     session: u32,
     prev: EntryId,
     prev_checksum: [u8; 4],
@@ -76,6 +77,7 @@ struct AppendHead {
 
 #[derive(Serialize, Deserialize)]
 struct PieceHead {
+    term: Term,
     session: u32,
     meta: SnapshotMeta,
     offset: u64,
@@ -117,7 +119,7 @@ impl Message {
                 let count = u32::try_from(body.entries.len()).unwrap_or(u32::MAX);
                 let Append { session, prev, commit, .. } = *body;
                 let prev_checksum = body.prev_checksum.to_le_bytes();
-                extend(head, &(term, AppendHead { session, prev, prev_checksum, commit, count }))
+                extend(head, &AppendHead { term, session, prev, prev_checksum, commit, count })
             }
             Body::AppendReply(body) => extend(head, &(term, body)),
             Body::Heartbeat(body) => extend(head, &(term, body)),
@@ -126,7 +128,7 @@ impl Message {
             Body::SnapshotChunk(body) => {
                 let meta = body.meta.clone();
                 let (offset, total) = (body.chunk.offset, body.chunk.total);
-                extend(head, &(term, PieceHead { session: body.session, meta, offset, total }))
+                extend(head, &PieceHead { term, session: body.session, meta, offset, total })
             }
             Body::SnapshotReply(body) => extend(head, &(term, body)),
             Body::ReadIndex(body) => extend(head, &(term, body)),
@@ -155,14 +157,14 @@ impl Message {
         let body_at = head_end.saturating_add(CHECKSUM_BYTES);
         match outside.kind {
             MessageKind::Append => {
-                let (term, head) = whole::<(Term, AppendHead)>(head)?;
+                let head = whole(head)?;
                 frame.advance(body_at);
-                Ok(outside.around(term, append(head, frame)?))
+                append(outside, head, frame)
             }
             MessageKind::SnapshotChunk => {
-                let (term, head) = whole::<(Term, PieceHead)>(head)?;
+                let head = whole(head)?;
                 frame.advance(body_at);
-                Ok(outside.around(term, piece(head, frame)?))
+                piece(outside, head, frame)
             }
             _ if !body.is_empty() => Err(DecodeError::Trailing),
             MessageKind::PreVote => plain(outside, head, Body::PreVote),
@@ -202,16 +204,18 @@ fn plain<'a, T: Deserialize<'a>>(
     Ok(outside.around(term, wrap(body)))
 }
 
-fn append(head: AppendHead, bytes: Bytes) -> Result<Body, DecodeError> {
-    let AppendHead { session, prev, prev_checksum, commit, count } = head;
+fn append(outside: Header, head: AppendHead, bytes: Bytes) -> Result<Message, DecodeError> {
+    let AppendHead { term, session, prev, prev_checksum, commit, count } = head;
     let prev_checksum = u32::from_le_bytes(prev_checksum);
     let entries = Entries::decode(prev.index.next(), count, bytes)?;
-    Ok(Body::Append(Append { session, prev, prev_checksum, commit, entries }))
+    let append = Append { session, prev, prev_checksum, commit, entries };
+    Ok(outside.around(term, Body::Append(append)))
 }
 
-fn piece(head: PieceHead, data: Bytes) -> Result<Body, DecodeError> {
-    let PieceHead { session, meta, offset, total } = head;
+fn piece(outside: Header, head: PieceHead, data: Bytes) -> Result<Message, DecodeError> {
+    let PieceHead { term, session, meta, offset, total } = head;
     meta.membership.validate()?;
     let chunk = SnapshotChunk { snapshot: meta.id, offset, total, data };
-    Ok(Body::SnapshotChunk(Box::new(SnapshotPiece { session, meta, chunk })))
+    let piece = SnapshotPiece { session, meta, chunk };
+    Ok(outside.around(term, Body::SnapshotChunk(Box::new(piece))))
 }
