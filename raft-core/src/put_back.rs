@@ -2,14 +2,29 @@
 //!
 //! Only under the feature `put-back`; otherwise each question is a constant `false`.
 
-/// A bug that shipped somewhere, or nearly did.
+/// The bugs, listed once.
 #[cfg(feature = "put-back")]
-#[doc(hidden)]
-#[allow(missing_docs, reason = "the name says what is wrong")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum PutBack {
-    CommitOfEarlierTerms = 1,
+macro_rules! bugs {
+    ($($bug:ident,)*) => {
+        /// A bug that shipped somewhere, or nearly did.
+        #[doc(hidden)]
+        #[allow(missing_docs, reason = "the name says what is wrong")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum PutBack {
+            $($bug,)*
+        }
+
+        impl PutBack {
+            /// All of them.
+            pub const ALL: [Self; [$(Self::$bug,)*].len()] = [$(Self::$bug,)*];
+        }
+    };
+}
+
+#[cfg(feature = "put-back")]
+bugs! {
+    CommitOfEarlierTerms,
     VoteBeforeDurable,
     VoteForgottenOnRestart,
     TwoVotesInATerm,
@@ -56,61 +71,16 @@ pub enum PutBack {
 
 #[cfg(feature = "put-back")]
 impl PutBack {
-    /// All of them.
-    pub const ALL: [Self; 43] = [
-        Self::CommitOfEarlierTerms,
-        Self::VoteBeforeDurable,
-        Self::VoteForgottenOnRestart,
-        Self::TwoVotesInATerm,
-        Self::LogNotComparedInVotes,
-        Self::VoteRequestBeforeDurable,
-        Self::OwnVoteBeforeDurable,
-        Self::ReplyBeforeDurable,
-        Self::ReplyWithLastIndex,
-        Self::CommitBeyondVerified,
-        Self::OwnMatchBeforeDurable,
-        Self::LateAcknowledgementCounts,
-        Self::TruncateWithoutConflict,
-        Self::PreviousTermIgnored,
-        Self::RepliesOfOldTermsCount,
-        Self::ApplyBeforeDurable,
-        Self::ChangeBeforeOwnCommit,
-        Self::ReadBeforeOwnCommit,
-        Self::EarlierEchoConfirmsRead,
-        Self::LeaseAfterTimeoutNow,
-        Self::JointCountsOneQuorum,
-        Self::MembershipNotRolledBack,
-        Self::RemovedVoterNeverRuns,
-        Self::OverwrittenMeansLost,
-        Self::PiecesOfTwoSnapshots,
-        Self::ResetKeepsTickets,
-        Self::RestoreBeforeDurable,
-        Self::NewestMembershipInSnapshot,
-        Self::CompactedAppendedAgain,
-        Self::UnknownMeansLost,
-        Self::EvictsUndurable,
-        Self::OvertakenAnswerCounts,
-        Self::ShortAnswerCountsAsWhole,
-        Self::ReadErrorSentAsAppend,
-        Self::DiscardBeyondSnapshot,
-        Self::SnapshotNamedBeforeWhole,
-        Self::ResumedWithoutBeginning,
-        Self::OlderSnapshotInstalled,
-        Self::SnapshotDropsSuffix,
-        Self::DiscardForgetsMembership,
-        Self::LostPieceNeverSentAgain,
-        Self::ReleasedWhileShipped,
-        Self::TornResetIgnored,
-    ];
-
     /// Puts this bug back in the whole process, or takes all out again.
     pub fn switch(bug: Option<Self>) {
-        ACTIVE.store(bug.map_or(0, |bug| bug as u8), core::sync::atomic::Ordering::SeqCst);
+        ACTIVE.store(bug.map_or(NONE, |bug| bug as u8), core::sync::atomic::Ordering::SeqCst);
     }
 }
 
 #[cfg(feature = "put-back")]
-static ACTIVE: core::sync::atomic::AtomicU8 = core::sync::atomic::AtomicU8::new(0);
+const NONE: u8 = u8::MAX;
+#[cfg(feature = "put-back")]
+static ACTIVE: core::sync::atomic::AtomicU8 = core::sync::atomic::AtomicU8::new(NONE);
 
 #[cfg(feature = "put-back")]
 pub(crate) fn is_active(bug: PutBack) -> bool {
