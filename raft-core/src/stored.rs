@@ -60,16 +60,7 @@ impl Base {
     /// Whether the log contains what the snapshot ends in, or goes on after it. If not, a crash came
     /// between a received snapshot and the reset of the log to it.
     pub(crate) fn is_whole(&self) -> bool {
-        let point = self.meta.point();
-        let here = self.log.point(point.id.index);
-        self.log.term(point.id.index) == Some(point.id.term)
-            && here.is_none_or(|here| here.checksum == point.checksum)
-            || put_back!(TornResetIgnored)
-    }
-
-    /// The log begins anew after the snapshot.
-    pub(crate) fn reset(self, identity: Identity) -> Self {
-        Self::new(identity, self.meta)
+        self.log.agrees(self.meta.point()) || put_back!(TornResetIgnored)
     }
 
     /// The entry that the log may begin after, if the snapshot contains it.
@@ -100,13 +91,9 @@ impl Base {
         }
     }
 
-    fn founding(identity: Identity, membership: Membership) -> Self {
-        Self::new(identity, SnapshotMeta::founding(identity.group, &membership))
-    }
-
-    fn new(identity: Identity, meta: SnapshotMeta) -> Self {
-        let id = EntryId { term: meta.id.term, index: meta.id.index };
-        let log = Log::after(identity.group, Point { id, checksum: meta.chain });
+    /// A log that begins anew after this snapshot.
+    pub(crate) fn new(group: GroupId, meta: SnapshotMeta) -> Self {
+        let log = Log::after(group, meta.point());
         let memberships = Memberships::new(meta.membership_index, meta.membership.clone());
         Self { meta, log, memberships }
     }
@@ -136,7 +123,8 @@ impl Stored {
     /// same membership on every member.
     #[must_use]
     pub fn found(identity: Identity, membership: Membership) -> Self {
-        let base = Some(Base::founding(identity, membership));
+        let meta = SnapshotMeta::founding(identity.group, &membership);
+        let base = Some(Base::new(identity.group, meta));
         Self { identity: Some(identity), base, ..Self::default() }
     }
 
@@ -239,19 +227,16 @@ impl Stored {
     /// # Errors
     /// [`StoredError`] says how the write contradicts those before; nothing is changed then.
     pub fn replay(&mut self, write: Write) -> Result<(), StoredError> {
-        let end = self.check(&write)?;
+        let (begun, end) = self.check(&write)?;
         self.identity = Some(write.identity);
         self.last_write = Some(write.id);
         if let Some(hard_state) = write.hard_state {
             self.hard_state = hard_state;
         }
-        if let Some(meta) = write.snapshot {
-            match &mut self.base {
-                Some(base) if write.reset_log_to.is_none() => base.meta = *meta,
-                base => *base = Some(Base::new(write.identity, *meta)),
-            }
-        } else if let (Some(_), Some(base)) = (write.reset_log_to, &mut self.base) {
-            *base = Base::new(write.identity, base.meta.clone());
+        if begun.is_some() {
+            self.base = begun;
+        } else if let (Some(meta), Some(base)) = (write.snapshot, &mut self.base) {
+            base.meta = *meta;
         }
         if let Some(base) = &mut self.base {
             if let Some(from) = write.truncate_from {
@@ -271,8 +256,9 @@ impl Stored {
         Ok(())
     }
 
-    /// Checks a write against the fold so far; gives the end of its entries, if it has any.
-    fn check(&self, write: &Write) -> Result<Option<Point>, StoredError> {
+    /// Checks a write against the fold so far; gives the new beginning of the log, if it sets one, and
+    /// the end of its entries, if it has any.
+    fn check(&self, write: &Write) -> Result<(Option<Base>, Option<Point>), StoredError> {
         if let Some(expected) = self.identity
             && expected != write.identity
         {
@@ -292,20 +278,20 @@ impl Stored {
                 && write.entries.is_empty()
                 && write.truncate_from.is_none()
                 && write.discard_through.is_none();
-            return if nothing { Ok(None) } else { Err(StoredError::NoMembership) };
+            return if nothing { Ok((None, None)) } else { Err(StoredError::NoMembership) };
         };
         let newest = write.snapshot.as_ref().map_or(base.meta.id, |meta| meta.id);
         if let Some(below) = write.release_snapshots_below.filter(|&below| below > newest) {
             return Err(StoredError::Snapshot { index: below.index });
         }
         let end = check_entries(base, write, hard_state.term)?;
-        if let Some(index) = write.discard_through {
+        if let Some(index) = write.discard_through
+            && base.discardable(index).is_none()
+        {
             let (first, last) = (base.log.base().id.index.next(), base.log.last_index());
-            if base.discardable(index).is_none() {
-                return Err(StoredError::OutsideLog { index, first, last });
-            }
+            return Err(StoredError::OutsideLog { index, first, last });
         }
-        Ok(end)
+        Ok((begun, end))
     }
 
     /// Checks what a write says of snapshots; gives the new beginning of the log, if it sets one.
@@ -315,27 +301,23 @@ impl Stored {
             return match (write.reset_log_to, known) {
                 (None, _) => Ok(None),
                 (Some(index), Some(base)) if base.meta.id.index == index => {
-                    Ok(Some(Base::new(write.identity, base.meta.clone())))
+                    Ok(Some(Base::new(write.identity.group, base.meta.clone())))
                 }
                 (Some(index), _) => Err(StoredError::Snapshot { index }),
             };
         };
         let index = meta.id.index;
-        let unfit = StoredError::Snapshot { index };
         let founding = index > LogIndex(0)
             || *meta == SnapshotMeta::founding(write.identity.group, &meta.membership);
         let newer = known.is_none_or(|base| {
             base.meta.is_of_joiner() || index > base.meta.id.index || base.meta == *meta
         });
-        let resets = write.reset_log_to.is_some_and(|to| to == index);
-        if !founding || !newer || meta.membership_index > index {
-            return Err(unfit);
+        let resets_elsewhere = write.reset_log_to.is_some_and(|to| to != index);
+        if !founding || !newer || resets_elsewhere || meta.membership_index > index {
+            return Err(StoredError::Snapshot { index });
         }
-        if write.reset_log_to.is_some() != resets {
-            return Err(unfit);
-        }
-        let begins = known.is_none() || resets;
-        Ok(begins.then(|| Base::new(write.identity, meta.clone())))
+        let begins = known.is_none() || write.reset_log_to.is_some();
+        Ok(begins.then(|| Base::new(write.identity.group, meta.clone())))
     }
 
     fn check_hard_state(&self, new: HardState, write: &Write) -> Result<(), StoredError> {
@@ -423,7 +405,7 @@ fn check_entries(base: &Base, write: &Write, term: Term) -> Result<Option<Point>
             return Err(StoredError::Trimmed { index: end });
         }
     }
-    let entries: &Entries = &write.entries;
+    let entries = &write.entries;
     if entries.is_empty() {
         return Ok(None);
     }

@@ -68,7 +68,8 @@ impl Node {
         let (identity, mut durable, last_write, base) = stored.into_parts();
         let (identity, base) = identity.zip(base).ok_or(StartError::NothingStored)?;
         let whole = base.is_whole();
-        let Base { meta, log, memberships } = if whole { base } else { base.reset(identity) };
+        let Base { meta, log, memberships } =
+            if whole { base } else { Base::new(identity.group, base.meta) };
         if !meta.is_of_joiner() {
             memberships.current().validate()?;
         }
