@@ -11,7 +11,7 @@ use crate::log::{Fetched, Log, Point};
 use crate::log_reads::{LogReads, Reader};
 use crate::membership::Memberships;
 use crate::message::{Body, Message};
-use crate::output::{Event, SnapshotMeta};
+use crate::output::{Event, SnapshotMeta, StepDownReason};
 use crate::proposals::Proposals;
 use crate::read::Reads;
 use crate::rng::Rng;
@@ -147,6 +147,11 @@ impl Shared {
         } else {
             Transition::Campaign { transfer: false }
         }
+    }
+
+    /// Leads no more, or runs no more, in this term.
+    pub(crate) const fn follow(&self, reason: StepDownReason) -> Transition {
+        Transition::Follow { term: self.term(), reason }
     }
 
     /// When a read accepted now fails at the latest.

@@ -16,11 +16,10 @@ use crate::input::{Answer, Chunk, Input, Unavailable};
 use crate::log_reads::Outcome;
 use crate::membership::MembershipChange;
 use crate::message::Message;
-use crate::output::{HaltReason, ReadConsistency};
+use crate::output::{HaltReason, ReadConsistency, StepDownReason};
 use crate::rng::Rng;
 use crate::role::Role;
 use crate::role::follower::Follower;
-use crate::role::leader::Leader;
 use crate::shared::{Shared, count};
 use crate::snapshot::Snapshots;
 use crate::sources::Sources;
@@ -259,7 +258,7 @@ impl Node {
             _ => Err(Refused::NotLeader { leader: self.leader() }),
         });
         if result.is_ok() {
-            self.perform(Leader::step_down(&self.shared));
+            self.perform(self.shared.follow(StepDownReason::Asked));
         }
         self.counted(result)
     }

@@ -257,7 +257,7 @@ impl Node {
             follower.deadline = self.shared.election_timeout();
             return Transition::Stay;
         }
-        Transition::Follow { term: self.shared.term(), reason: StepDownReason::HigherTerm }
+        self.shared.follow(StepDownReason::HigherTerm)
     }
 
     /// Whether a leader is known to be alive, so that nobody needs another (thesis 6.2).

@@ -47,10 +47,7 @@ impl Candidate {
         match self.deadline {
             Some(deadline) if now < deadline => Transition::Stay,
             // No quorum shares the doubt: what raised it may have been wrong.
-            Some(_) if shared.doubt.take().is_some() => {
-                let reason = StepDownReason::NoQuorum;
-                Transition::Follow { term: shared.term(), reason }
-            }
+            Some(_) if shared.doubt.take().is_some() => shared.follow(StepDownReason::NoQuorum),
             Some(_) => shared.campaign(),
             None => Transition::Stay,
         }
@@ -97,8 +94,7 @@ impl Candidate {
             return if self.pre_vote { campaign } else { Transition::Lead };
         }
         if has_quorum(shared.memberships.current(), |id| self.refused.contains(&id)) {
-            let reason = StepDownReason::NoQuorum;
-            return Transition::Follow { term: shared.term(), reason };
+            return shared.follow(StepDownReason::NoQuorum);
         }
         Transition::Stay
     }

@@ -103,20 +103,17 @@ impl Leader {
 
     pub(crate) fn on_tick(&mut self, shared: &mut Shared, now: Tick) -> Transition {
         if shared.disk_stalled(now) {
-            let reason = StepDownReason::DiskStalled;
-            return Transition::Follow { term: shared.term(), reason };
+            return shared.follow(StepDownReason::DiskStalled);
         }
         self.give_up_transfer(shared, now);
         if self.transfers_to().is_none() && self.is_removed(shared) {
-            let reason = StepDownReason::Removed;
-            return Transition::Follow { term: shared.term(), reason };
+            return shared.follow(StepDownReason::Removed);
         }
         self.promote(shared, now);
         if now >= self.check_quorum_at {
             self.check_quorum_at = now.plus(shared.config.election_ticks_min.into());
             if shared.config.check_quorum && !self.heard_quorum() {
-                let reason = StepDownReason::NoQuorum;
-                return Transition::Follow { term: shared.term(), reason };
+                return shared.follow(StepDownReason::NoQuorum);
             }
         }
         if now >= self.heartbeat_at {

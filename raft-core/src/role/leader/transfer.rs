@@ -1,9 +1,9 @@
 //! Handing leadership over (thesis 3.10).
 
-use super::{Leader, Transition};
+use super::Leader;
 use crate::error::Refused;
 use crate::message::{Body, Message};
-use crate::output::{Event, StepDownReason};
+use crate::output::Event;
 use crate::shared::Shared;
 use crate::types::{NodeId, Tick};
 
@@ -66,10 +66,5 @@ impl Leader {
         transfer.sent = true;
         self.lease_over = true;
         Some(shared.message(transfer.to, Body::TimeoutNow))
-    }
-
-    /// Gives up leadership without naming a successor.
-    pub(crate) const fn step_down(shared: &Shared) -> Transition {
-        Transition::Follow { term: shared.hard_state.term, reason: StepDownReason::Asked }
     }
 }
