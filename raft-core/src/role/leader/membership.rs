@@ -46,6 +46,11 @@ impl Leader {
         Ok(self.append_membership(shared, next))
     }
 
+    /// Whether the membership in force is committed, and an entry of this term.
+    fn is_settled(&self, shared: &Shared) -> bool {
+        shared.memberships.index() <= shared.commit && shared.commit >= self.opened
+    }
+
     fn is_joint(&self, shared: &Shared) -> bool {
         shared.memberships.current().is_joint()
     }
@@ -91,8 +96,7 @@ impl Leader {
     /// Goes on with a change whose entry is committed: leaves a joint membership, hands over if
     /// this node is no voter any more. Needs a commit of this term.
     pub(super) fn continue_change(&mut self, shared: &mut Shared) {
-        let settled = shared.memberships.index() <= shared.commit && shared.commit >= self.opened;
-        if !settled {
+        if !self.is_settled(shared) {
             return;
         }
         if self.is_joint(shared) {
@@ -105,8 +109,7 @@ impl Leader {
 
     /// Whether the committed membership knows this node as a voter no more.
     pub(super) fn is_removed(&self, shared: &Shared) -> bool {
-        let settled = shared.memberships.index() <= shared.commit && shared.commit >= self.opened;
-        settled && self.votes == Votes::default()
+        self.is_settled(shared) && self.votes == Votes::default()
     }
 
     /// A leader that has removed itself names the voter that knows most (thesis 4.2.2).
@@ -120,18 +123,16 @@ impl Leader {
 
     /// Makes a voter of a learner that wishes it and has caught up (thesis 4.2.1).
     pub(super) fn promote(&mut self, shared: &mut Shared, now: Tick) {
-        let busy = shared.memberships.index() > shared.commit || self.is_joint(shared);
-        if busy || shared.commit < self.opened || self.transfers_to().is_some() {
+        let busy = self.is_joint(shared) || self.transfers_to().is_some();
+        if busy || !self.is_settled(shared) {
             return;
         }
         let (last, span) = (shared.log.last_index(), shared.config.election_ticks_min);
         let membership = shared.memberships.current();
         let wishes = |id: NodeId| membership.member(id).is_some_and(|member| member.promote);
-        let learners = self.peers.iter_mut().filter(|peer| wishes(peer.id));
-        let mut ready =
-            learners.filter_map(|peer| peer.catches_up(last, now, span).then_some(peer.id));
-        if let Some(id) = ready.next() {
-            drop(ready);
+        let mut learners = self.peers.iter_mut().filter(|peer| wishes(peer.id));
+        let caught_up = |peer: &mut Peer| peer.catches_up(last, now, span).then_some(peer.id);
+        if let Some(id) = learners.find_map(caught_up) {
             let next = membership.promoted(id);
             self.append_membership(shared, next);
         }
