@@ -319,7 +319,7 @@ impl Node {
     ///
     /// # Errors
     /// [`Misuse`] if the write was never handed out, or the node has halted.
-    #[inline]
+    #[inline(always)]
     pub fn persisted(&mut self, write: WriteId) -> Result<(), Misuse> {
         self.misuse_if_halted()?;
         let shared = &mut self.shared;
