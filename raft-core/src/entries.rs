@@ -142,6 +142,11 @@ impl Entries {
         Self { first, count, bytes }
     }
 
+    /// The same, of a run that ends before `next`.
+    pub(crate) const fn between(first: LogIndex, next: LogIndex, bytes: Bytes) -> Self {
+        Self { first, count: next.since(first) as u32, bytes }
+    }
+
     /// Reads a run that came from outside and checks its shape: lengths, kinds, rising terms, indexes.
     ///
     /// # Errors

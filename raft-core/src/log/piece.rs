@@ -58,29 +58,28 @@ impl<B: AsRef<[u8]>> Piece<B> {
     }
 
     /// The entries from `from`, which begins at `start`, to `to`: about `max_bytes` of them, at least
-    /// one. Gives their number and their bytes.
+    /// one. Gives the entry after them, and their bytes.
     pub(super) fn part(
         &self,
         (from, start): (LogIndex, usize),
         to: LogIndex,
         max_bytes: usize,
-    ) -> (u32, &[u8]) {
+    ) -> (LogIndex, &[u8]) {
         let rest = self.bytes.as_ref().get(start..).unwrap_or_default();
-        let wanted = u32::try_from(to.next().since(from)).unwrap_or(u32::MAX);
         if to == self.last && rest.len() <= max_bytes {
-            return (wanted, rest);
+            return (to.next(), rest);
         }
         let mut iter = EntriesIter::over(from, u32::MAX, rest);
-        let (mut count, mut length) = (0u32, 0);
-        while count < wanted && iter.next().is_some() {
+        let (mut next, mut length) = (from, 0);
+        while next <= to && iter.next().is_some() {
             let longer = rest.len().saturating_sub(iter.bytes_left());
-            if count > 0 && longer > max_bytes {
+            if next > from && longer > max_bytes {
                 break;
             }
             length = longer;
-            count = count.saturating_add(1);
+            next = next.next();
         }
-        (count, rest.get(..length).unwrap_or_default())
+        (next, rest.get(..length).unwrap_or_default())
     }
 
     fn forget(&mut self, from: LogIndex) {
@@ -165,8 +164,8 @@ impl Block {
 
     pub(super) fn slice(&self, from: LogIndex, to: LogIndex, max_bytes: usize) -> Entries {
         let start = self.offset(from);
-        let (count, part) = self.part((from, start), to.min(self.last), max_bytes);
-        Entries::from_parts(from, count, self.bytes.slice_ref(part))
+        let (next, part) = self.part((from, start), to.min(self.last), max_bytes);
+        Entries::between(from, next, self.bytes.slice_ref(part))
     }
 }
 

@@ -29,8 +29,9 @@ pub(super) struct Window {
     pub(super) tail: Tail,
     /// What was last cut out of the tail, or received: the outputs of a round want the same.
     recent: Entries,
-    /// Where the entry after `recent` begins in the tail, for the next output nearly always does.
-    after_recent: usize,
+    /// The entry after what was last cut out of the tail, with which the next output often begins, and
+    /// where it begins.
+    next: (LogIndex, usize),
     /// Small copies are cut off from here.
     copies: BytesMut,
 }
@@ -42,8 +43,8 @@ impl Window {
             sealed: VecDeque::new(),
             sealed_held: 0,
             tail: Tail::new(first),
-            recent: Entries::from_parts(first, 0, Bytes::new()),
-            after_recent: 0,
+            recent: Entries::default(),
+            next: (first, 0),
             copies: BytesMut::new(),
         })
     }
@@ -100,7 +101,7 @@ impl Window {
     pub(super) fn seal(&mut self, marks: &mut Marks) {
         let next = self.tail.last.next();
         let tail = core::mem::replace(&mut self.tail, Tail::new(next));
-        self.after_recent = 0;
+        self.next = (next, 0);
         if tail.bytes.is_empty() {
             return;
         }
@@ -140,21 +141,20 @@ impl Window {
 
     /// The log ends with these entries, and the next outputs want just them.
     pub(super) fn share(&mut self, entries: &mut Entries) {
-        self.after_recent = self.tail.bytes.len();
-        core::mem::swap(&mut self.recent, entries);
+        // A swap would go word by word.
+        *entries = core::mem::replace(&mut self.recent, core::mem::take(entries));
     }
 
     /// No output is about to want the same entries again.
     pub(super) fn forget_recent(&mut self) {
-        self.recent = Entries::from_parts(self.tail.first, 0, Bytes::new());
-        self.after_recent = 0;
+        self.recent = Entries::default();
+        self.next = (self.tail.first, 0);
     }
 
     /// What was last cut out; no output is about to want it again.
     #[inline]
     pub(super) fn take_recent(&mut self) -> Entries {
-        let none = Entries::from_parts(self.recent.last().next(), 0, Bytes::new());
-        core::mem::replace(&mut self.recent, none)
+        core::mem::take(&mut self.recent)
     }
 
     #[inline]
@@ -195,10 +195,9 @@ impl Window {
             let block = self.block_with(from);
             return block.map(|block| block.slice(from, to, max_bytes)).unwrap_or_default();
         }
-        let known = from == self.recent.last().next();
-        let start = if known { self.after_recent } else { self.tail.offset(from) };
-        let (count, part) = self.tail.part((from, start), to, max_bytes);
-        self.after_recent = start.saturating_add(part.len());
+        let start = if from == self.next.0 { self.next.1 } else { self.tail.offset(from) };
+        let (next, part) = self.tail.part((from, start), to, max_bytes);
+        self.next = (next, start.saturating_add(part.len()));
         let bytes = if part.len() > SMALL_COPY_BYTES {
             Bytes::copy_from_slice(part)
         } else {
@@ -208,7 +207,7 @@ impl Window {
             self.copies.extend_from_slice(part);
             self.copies.split().freeze()
         };
-        self.recent = Entries::from_parts(from, count, bytes);
+        self.recent = Entries::between(from, next, bytes);
         self.recent.clone()
     }
 }
