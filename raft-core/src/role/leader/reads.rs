@@ -119,7 +119,7 @@ impl Leader {
 
     /// Confirms the reads whose round a quorum has echoed, once an entry of this term is committed:
     /// before, the commit index may lag behind what earlier leaders acknowledged.
-    #[inline]
+    #[inline(always)]
     pub(super) fn confirm_reads(&mut self, shared: &mut Shared) {
         if !self.rounds.questions.is_empty() || !shared.reads.is_empty() {
             self.confirm_waiting(shared);
