@@ -204,13 +204,21 @@ pub struct VoteReply {
 pub struct Append {
     /// The leader's counter of replication sessions with this peer, within its term.
     pub session: u32,
-    /// The entry before the first of `entries`.
-    pub prev: EntryId,
-    /// Its checksum.
+    /// Of the entry before the first of `entries`.
     pub prev_checksum: Checksum,
+    /// Of that entry.
+    pub prev_term: Term,
     /// The leader's commit index.
     pub commit: LogIndex,
     pub entries: Entries,
+}
+
+impl Append {
+    /// The entry before the first of `entries`.
+    #[must_use]
+    pub const fn prev(&self) -> EntryId {
+        EntryId { term: self.prev_term, index: self.entries.first().prev() }
+    }
 }
 
 #[doc(hidden)]

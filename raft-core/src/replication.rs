@@ -226,8 +226,8 @@ impl Peer {
             progress => *progress = Progress::Probing { after: prev.id.index },
         }
         self.tell_commit(shared);
-        let Point { id: prev, checksum: prev_checksum } = prev;
-        Append { session: self.session, prev, prev_checksum, commit: shared.commit, entries }
+        let Point { id: EntryId { term: prev_term, .. }, checksum: prev_checksum } = prev;
+        Append { session: self.session, prev_checksum, prev_term, commit: shared.commit, entries }
     }
 
     /// The commit notice that is due; nothing else is.

@@ -131,7 +131,7 @@ fn mutate_body(random: &mut Random, body: &mut Body) {
 fn mutate_append(random: &mut Random, body: &mut Append) {
     match random.below(6) {
         0 => body.session = random.small(body.session),
-        1 => body.prev = random.id(body.prev),
+        1 => body.prev_term = random.id(body.prev()).term,
         2 => body.prev_checksum = random.small(body.prev_checksum),
         3 => body.commit = random.index(body.commit),
         4 => {

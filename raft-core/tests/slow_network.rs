@@ -84,7 +84,7 @@ fn deny(cluster: &mut Cluster) -> u32 {
         let Some(Body::Append(append)) = appends.first().map(Message::body) else {
             return answered;
         };
-        let (session, prev) = (append.session, append.prev.index);
+        let (session, prev) = (append.session, append.prev().index);
         let outcome = AppendOutcome::Conflict { prev, hint: entry_id(0, 0) };
         let reply = Body::AppendReply(AppendReply { session, outcome });
         cluster.node(1).receive(message(2, 1, 1, reply)).unwrap();

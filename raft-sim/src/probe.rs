@@ -73,8 +73,8 @@ fn hostile(node: &Node) -> Vec<Message> {
     let of = |(term, body): (Term, Body)| Message::forge(group, stranger, me, term, body);
     let gap = Append {
         session: 1,
-        prev: id(0),
         prev_checksum: 0,
+        prev_term: term,
         commit: LogIndex(0),
         entries: Entries::default(),
     };
@@ -107,13 +107,14 @@ fn hostile(node: &Node) -> Vec<Message> {
 fn contradiction(node: &Node) -> Option<Message> {
     let Identity { group, node: me } = node.identity();
     let index = node.commit_index();
-    let prev = EntryId { term: node.term_at(index)?, index };
+    let prev_term = node.term_at(index)?;
     let prev_checksum = !node.checksum_at(index)?;
     if index == LogIndex(0) {
         return None;
     }
-    let (session, commit, entries) = (1, index, Entries::default());
-    let body = Body::Append(Append { session, prev, prev_checksum, commit, entries });
+    let (session, commit) = (1, index);
+    let entries = Entries::decode(index.next(), 0, Bytes::new()).ok()?;
+    let body = Body::Append(Append { session, prev_checksum, prev_term, commit, entries });
     Some(Message::forge(group, NodeId(me.get() + 1000), me, node.term().next(), body))
 }
 

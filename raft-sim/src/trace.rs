@@ -52,7 +52,7 @@ impl fmt::Display for Told<'_> {
             Body::RequestVote(body) => write!(f, " last {}", body.last),
             Body::VoteReply(body) => write!(f, " granted {}", body.granted),
             Body::Append(body) => {
-                let (session, prev, commit) = (body.session, body.prev, body.commit);
+                let (session, prev, commit) = (body.session, body.prev(), body.commit);
                 write!(f, " session {session} prev {prev} commit {commit}")?;
                 write!(f, " entries {} to {}", body.entries.first(), body.entries.last())
             }

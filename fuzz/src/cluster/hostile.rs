@@ -73,7 +73,7 @@ fn forged_append(node: &Node, dice: &mut Dice<'_>) -> Append {
     let commit = if dice.once_in(2) { prev.index.plus(2) } else { dice.index(node.commit_index()) };
     let session = 1 + u32::from(dice.once_in(4));
     let entries = entries.unwrap_or_default();
-    Append { session, prev, prev_checksum, commit, entries }
+    Append { session, prev_checksum, prev_term: prev.term, commit, entries }
 }
 
 fn forged_entry(term: u64, dice: &mut Dice<'_>) -> Forged {
@@ -222,10 +222,10 @@ fn change_append(body: &mut Append, dice: &mut Dice<'_>) {
     let bytes = body.entries.bytes();
     let changed = match dice.below(8) {
         0 => return body.session = dice.small_number(body.session),
-        1 => return body.prev = dice.entry_id(body.prev),
+        1 => return body.prev_term = dice.term(body.prev_term),
         2 => return body.prev_checksum = dice.small_number(body.prev_checksum),
         3 => return body.commit = dice.index(body.commit),
-        4 => return body.entries = Entries::default(),
+        4 => Entries::decode(first, 0, Bytes::new()),
         5 => Entries::decode(dice.index(first), count, bytes.clone()),
         _ if bytes.is_empty() => return,
         _ => {

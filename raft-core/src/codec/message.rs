@@ -9,7 +9,7 @@ use super::{
     CHECKSUM_BYTES, FORMAT_VERSION, MAX_FRAME_BYTES, frame_checksum, take_array, take_u32,
     take_u64, whole,
 };
-use crate::entries::Entries;
+use crate::entries::{Entries, EntriesError};
 use crate::error::DecodeError;
 use crate::message::{Append, Body, Message, MessageKind, SnapshotPiece};
 use crate::output::{SnapshotChunk, SnapshotMeta};
@@ -117,7 +117,8 @@ impl Message {
             Body::VoteReply(body) => extend(head, &(term, body)),
             Body::Append(body) => {
                 let count = u32::try_from(body.entries.len()).unwrap_or(u32::MAX);
-                let Append { session, prev, commit, .. } = *body;
+                let Append { session, commit, .. } = *body;
+                let prev = body.prev();
                 let prev_checksum = body.prev_checksum.to_le_bytes();
                 extend(head, &AppendHead { term, session, prev, prev_checksum, commit, count })
             }
@@ -207,8 +208,9 @@ fn plain<'a, T: Deserialize<'a>>(
 fn append(outside: Header, head: AppendHead, bytes: Bytes) -> Result<Message, DecodeError> {
     let AppendHead { term, session, prev, prev_checksum, commit, count } = head;
     let prev_checksum = u32::from_le_bytes(prev_checksum);
-    let entries = Entries::decode(prev.index.next(), count, bytes)?;
-    let append = Append { session, prev, prev_checksum, commit, entries };
+    let first = prev.index.0.checked_add(1).ok_or(EntriesError::Index)?;
+    let entries = Entries::decode(LogIndex(first), count, bytes)?;
+    let append = Append { session, prev_checksum, prev_term: prev.term, commit, entries };
     Ok(outside.around(term, Body::Append(append)))
 }
 

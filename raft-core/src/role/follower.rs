@@ -70,22 +70,17 @@ pub(crate) fn check(
     append: &Append,
 ) -> Result<(Verified, Checked), RejectedMessage> {
     let (log, entries) = (&shared.log, &append.entries);
-    let before = Point { id: append.prev, checksum: append.prev_checksum };
+    let before = Point { id: append.prev(), checksum: append.prev_checksum };
     let continues = before == log.last() && !shared.is_joining();
-    if !follows(entries, before.id) || !continues && !precedes(before.id, term) {
+    if !continues && !precedes(before.id, term) {
         return Err(RejectedMessage::Sequence { prev: before.id, term });
     }
     let run = Log::verify(log.group(), before, entries)?;
     if run.end.id.term > term {
-        return Err(RejectedMessage::Sequence { prev: append.prev, term });
+        return Err(RejectedMessage::Sequence { prev: before.id, term });
     }
     let checked = if continues { Checked::Fits { known: 0 } } else { compare(shared, append)? };
     Ok((run, checked))
-}
-
-/// Whether entries can follow this one; decoding has made sure that their indexes have an end.
-fn follows(entries: &Entries, prev: EntryId) -> bool {
-    if entries.is_empty() { prev.index.0 < u64::MAX } else { entries.first().prev() == prev.index }
 }
 
 /// Whether there can be such an entry before those of this term. One that ends the log can.
@@ -97,7 +92,7 @@ const fn precedes(prev: EntryId, term: Term) -> bool {
 #[cold]
 fn compare(shared: &Shared, append: &Append) -> Result<Checked, RejectedMessage> {
     let (log, commit) = (&shared.log, shared.commit);
-    let &Append { prev, prev_checksum: checksum, ref entries, .. } = append;
+    let (prev, checksum, entries) = (append.prev(), append.prev_checksum, &append.entries);
     if shared.is_joining() {
         return Ok(Checked::Conflict { hint: EntryId::default() });
     }
@@ -291,7 +286,7 @@ impl Follower {
         match checked {
             Checked::Conflict { hint } => {
                 count(&mut shared.counters().conflicts);
-                let outcome = AppendOutcome::Conflict { prev: append.prev.index, hint };
+                let outcome = AppendOutcome::Conflict { prev: append.prev().index, hint };
                 reply(shared, from, self.session, outcome);
             }
             Checked::Evicted { at } => {

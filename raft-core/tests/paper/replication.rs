@@ -41,7 +41,7 @@ fn a_proposal_is_appended_and_sent_to_all_others() {
     lab.poll(1);
     for to in 2..=5 {
         let append = &appends(&lab, 1, to)[0];
-        assert_eq!(append.prev, entry_id(1, 1));
+        assert_eq!(append.prev(), entry_id(1, 1));
         assert_eq!(append.entries.iter().next().unwrap().payload, b"x=1");
     }
     lab.work(1);
@@ -105,7 +105,7 @@ fn a_new_leader_begins_at_its_last_entry() {
     let mut lab = leader_and_follower(&[1, 1, 2], &[1], 3);
     lab.poll(1);
     let first = &appends(&lab, 1, 2)[0];
-    assert_eq!(first.prev, entry_id(2, 3));
+    assert_eq!(first.prev(), entry_id(2, 3));
     assert_eq!(lab.node(1).status().peers[0].state, PeerState::Probe);
 }
 

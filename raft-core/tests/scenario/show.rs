@@ -135,7 +135,7 @@ fn body(body: &Body) -> String {
         Body::Append(append) => format!(
             "{}: after {} {}, commit {}",
             session(append.session),
-            append.prev,
+            append.prev(),
             entries(&append.entries),
             append.commit
         ),

@@ -16,9 +16,11 @@ pub fn entry_id(term: u64, index: u64) -> EntryId {
     EntryId { term: Term(term), index: LogIndex(index) }
 }
 
+/// An append of entries that follow this one.
 pub fn append(prev: EntryId, prev_checksum: u32, commit: u64, entries: Entries) -> Body {
+    assert!(entries.first() == prev.index.next() || entries.first() == LogIndex(0));
     let commit = LogIndex(commit);
-    Body::Append(Append { session: 1, prev, prev_checksum, commit, entries })
+    Body::Append(Append { session: 1, prev_checksum, prev_term: prev.term, commit, entries })
 }
 
 pub fn no_entries(after: u64) -> Entries {
@@ -65,6 +67,7 @@ pub fn snapshot_meta() -> SnapshotMeta {
 /// One body of every kind and of every variant within.
 pub fn every_body(entries: &Entries) -> Vec<Body> {
     let last = entry_id(3, 12);
+    let before = entries.first().prev().0;
     let index = LogIndex(12);
     let reply = |outcome| Body::AppendReply(AppendReply { session: 2, outcome });
     let data = bytes::Bytes::from_static(b"bytes");
@@ -74,7 +77,7 @@ pub fn every_body(entries: &Entries) -> Vec<Body> {
         Body::PreVoteReply(PreVoteReply { asked: Term(4), granted: true, differs: false }),
         Body::RequestVote(RequestVote { last, transfer: false }),
         Body::VoteReply(VoteReply { granted: true }),
-        append(entry_id(0, 0), 0x0102_0304, 1, entries.clone()),
+        append(entry_id(u64::from(before > 0), before), 0x0102_0304, 1, entries.clone()),
         reply(AppendOutcome::Success { matched: index }),
         reply(AppendOutcome::Conflict { prev: index, hint: entry_id(2, 8) }),
         reply(AppendOutcome::NotNow { verified: index }),

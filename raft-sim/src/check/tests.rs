@@ -335,9 +335,9 @@ fn every_other_message_waits_for_its_term() {
 fn nobody_speaks_as_leader_of_anothers_term_or_of_a_commit_that_is_none() {
     let mut checks = two_committed();
     let append = |from, to, commit| {
-        let (prev, commit) = (id(2, 1), LogIndex(commit));
+        let (prev_term, commit) = (Term(1), LogIndex(commit));
         let entries = entries(3, &[]);
-        let append = Append { session: 1, prev, prev_checksum: 12, commit, entries };
+        let append = Append { session: 1, prev_checksum: 12, prev_term, commit, entries };
         said(from, to, 1, Body::Append(append))
     };
     assert_eq!(checks.sends(0, &append(1, 2, 2), None), Ok(()));
