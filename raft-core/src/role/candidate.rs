@@ -11,7 +11,7 @@ use crate::shared::Shared;
 use crate::types::{NodeId, Tick};
 
 /// A node that runs, or asks whether it could.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Candidate {
     pre_vote: bool,
     /// The leader asked for this election.
@@ -27,16 +27,8 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    pub(crate) const fn new(pre_vote: bool, transfer: bool) -> Self {
-        Self {
-            pre_vote,
-            transfer,
-            granted: Vec::new(),
-            refused: Vec::new(),
-            differ: Few::new(),
-            asked: 0,
-            deadline: None,
-        }
+    pub(crate) fn new(pre_vote: bool, transfer: bool) -> Self {
+        Self { pre_vote, transfer, ..Self::default() }
     }
 
     pub(crate) const fn is_pre_vote(&self) -> bool {

@@ -24,7 +24,7 @@ pub(crate) enum Outcome {
 /// A snapshot that is being received.
 ///
 /// 1. `durable <= handed out <= accepted`, all counted from the start.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Incoming {
     /// Tells this transfer from an earlier one of the same snapshot.
     transfer: u64,
@@ -43,17 +43,7 @@ pub(crate) struct Incoming {
 
 impl Incoming {
     pub(super) fn new(transfer: u64) -> Self {
-        Self {
-            transfer,
-            meta: None,
-            accepted: 0,
-            durable: 0,
-            digest: Digest::new(),
-            queue: VecDeque::new(),
-            queued_bytes: 0,
-            pending: 0,
-            whole: false,
-        }
+        Self { transfer, ..Self::default() }
     }
 
     pub(super) fn is_of(&self, id: SnapshotId) -> bool {

@@ -190,14 +190,10 @@ impl SnapshotMeta {
 }
 
 /// The running XXH3 of a snapshot's bytes.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Digest(Xxh3);
 
 impl Digest {
-    fn new() -> Self {
-        Self(Xxh3::new())
-    }
-
     fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }

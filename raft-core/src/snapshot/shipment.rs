@@ -44,7 +44,7 @@ impl Shipment {
             resumed: None,
             request: None,
             ready: founding(meta),
-            digest: Digest::new(),
+            digest: Digest::default(),
             hashed: 0,
             since: now,
             not_before: Tick(0),
