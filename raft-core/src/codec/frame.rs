@@ -37,11 +37,7 @@ impl Frame {
     /// The frame in one piece.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
-        let [head, body] = self.parts();
-        let mut bytes = Vec::with_capacity(head.len().saturating_add(body.len()));
-        bytes.extend_from_slice(head);
-        bytes.extend_from_slice(body);
-        bytes.into()
+        self.parts().concat().into()
     }
 }
 
