@@ -104,18 +104,21 @@ impl Candidate {
         self.pre_vote || durable || put_back!(VoteRequestBeforeDurable)
     }
 
+    /// The next voter to ask, and its place among the nodes.
+    fn next(&self, shared: &Shared) -> Option<(usize, NodeId)> {
+        let membership = shared.memberships.current();
+        let mut nodes = membership.nodes().enumerate().skip(self.asked);
+        let next = nodes.find(|&(_, id)| id != shared.me() && membership.is_voter(id));
+        next.filter(|_| self.may_ask(shared))
+    }
+
     pub(crate) fn has_message(&self, shared: &Shared) -> bool {
-        self.may_ask(shared)
-            && shared.memberships.current().nodes().skip(self.asked).any(|id| asks(shared, id))
+        self.next(shared).is_some()
     }
 
     /// The next request. The timer starts when the first one leaves.
     pub(crate) fn poll(&mut self, shared: &mut Shared) -> Option<Message> {
-        if !self.has_message(shared) {
-            return None;
-        }
-        let nodes = shared.memberships.current().nodes().enumerate().skip(self.asked);
-        let (at, to) = nodes.into_iter().find(|&(_, id)| asks(shared, id))?;
+        let (at, to) = self.next(shared)?;
         self.asked = at.saturating_add(1);
         if self.deadline.is_none() {
             self.deadline = shared.election_timeout();
@@ -129,8 +132,4 @@ impl Candidate {
         };
         Some(shared.message(to, body))
     }
-}
-
-fn asks(shared: &Shared, id: NodeId) -> bool {
-    id != shared.me() && shared.memberships.current().is_voter(id)
 }
