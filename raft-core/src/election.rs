@@ -2,7 +2,9 @@
 
 use crate::durability::Claim;
 use crate::log::Point;
-use crate::message::{Body, Message, PreVote, PreVoteReply, RequestVote, VoteReply};
+use crate::message::{
+    AppendOutcome, AppendReply, Body, Message, PreVote, PreVoteReply, RequestVote, VoteReply,
+};
 use crate::shared::{Shared, count};
 use crate::types::{NodeId, Term};
 
@@ -26,9 +28,8 @@ pub(crate) fn on_pre_vote(
     }
     let granted = !differs && asked >= shared.term() && shared.is_up_to_date(request.last);
     let body = Body::PreVoteReply(PreVoteReply { asked, granted, differs });
-    let message = shared.message(from, body);
     let claim = if granted { Claim::Nothing } else { Claim::Term(shared.term()) };
-    shared.post(message, claim);
+    shared.post(from, body, claim);
 }
 
 /// Answers a vote request of the current term; says whether the vote is given.
@@ -44,13 +45,12 @@ pub(crate) fn on_request_vote(shared: &mut Shared, from: NodeId, request: Reques
     if granted {
         shared.set_hard_state(shared.term(), Some(from));
     }
-    let message = shared.message(from, Body::VoteReply(VoteReply { granted }));
     let claim = match granted {
         true if !put_back!(VoteBeforeDurable) => Claim::Vote(shared.term(), from),
         true => Claim::Nothing,
         false => Claim::Term(shared.term()),
     };
-    shared.post(message, claim);
+    shared.post(from, Body::VoteReply(VoteReply { granted }), claim);
     granted
 }
 
@@ -60,11 +60,9 @@ pub(crate) fn answer_old_term(shared: &mut Shared, message: &Message) {
     let body = match &message.body {
         Body::RequestVote(_) => Body::VoteReply(VoteReply { granted: false }),
         Body::Append(_) | Body::Heartbeat(_) | Body::SnapshotChunk(_) => {
-            let outcome = crate::message::AppendOutcome::OldTerm;
-            Body::AppendReply(crate::message::AppendReply { session: 0, outcome })
+            Body::AppendReply(AppendReply { session: 0, outcome: AppendOutcome::OldTerm })
         }
         _ => return,
     };
-    let reply = shared.message(message.from, body);
-    shared.post(reply, Claim::Term(shared.term()));
+    shared.post(message.from, body, Claim::Term(shared.term()));
 }

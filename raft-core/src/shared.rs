@@ -86,8 +86,9 @@ impl Shared {
         self.counters.get_or_insert_default()
     }
 
-    /// Sends a message once what it claims is durable.
-    pub(crate) fn post(&mut self, message: Message, claim: Claim) {
+    /// Sends a message of the current term once what it claims is durable.
+    pub(crate) fn post(&mut self, to: NodeId, body: Body, claim: Claim) {
+        let message = self.message(to, body);
         self.sources.add(Sources::MAIL);
         if self.mail.post(message, claim) {
             count(&mut self.counters().merged_messages);

@@ -573,6 +573,5 @@ pub(crate) fn reply(shared: &mut Shared, to: NodeId, session: u32, outcome: Appe
 }
 
 pub(crate) fn post_for_term(shared: &mut Shared, to: NodeId, body: Body) {
-    let message = shared.message(to, body);
-    shared.post(message, Claim::Term(shared.term()));
+    shared.post(to, body, Claim::Term(shared.term()));
 }
