@@ -22,12 +22,8 @@ impl<T> Few<T> {
 
     /// Takes out the item at this place; those after it move up.
     pub(crate) fn remove(&mut self, at: usize) -> Option<T> {
-        let items = self.0.as_mut()?;
-        if at.saturating_add(1) == items.len() {
-            items.pop()
-        } else {
-            (at < items.len()).then(|| items.remove(at))
-        }
+        let items = self.0.as_mut().filter(|items| at < items.len())?;
+        Some(items.remove(at))
     }
 
     /// Takes out the item at this place; the last one takes it.
