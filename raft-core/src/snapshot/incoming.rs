@@ -46,10 +46,6 @@ impl Incoming {
         Self { transfer, ..Self::default() }
     }
 
-    pub(super) fn is_of(&self, id: SnapshotId) -> bool {
-        self.meta.as_ref().is_some_and(|meta| meta.id == id)
-    }
-
     pub(crate) const fn transfer(&self) -> u64 {
         self.transfer
     }

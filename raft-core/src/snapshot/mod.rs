@@ -48,9 +48,9 @@ impl Snapshots {
     /// A node that starts from this snapshot, and has applied so much.
     pub(crate) fn new(newest: SnapshotMeta, applied: LogIndex) -> Self {
         let index = newest.id.index;
-        let restore = (index > applied).then(|| Box::new(newest.clone()));
-        let moves = restore.map(|restore| {
-            Box::new(Moves { restore: Some(restore), restoring: index, ..Moves::default() })
+        let moves = (index > applied).then(|| {
+            let restore = Some(Box::new(newest.clone()));
+            Box::new(Moves { restore, restoring: index, ..Moves::default() })
         });
         let release_due = index > LogIndex(0);
         Self { newest: newest.into(), latest: index, release_due, moves }
@@ -95,9 +95,9 @@ impl Snapshots {
 
     /// Takes a piece of a snapshot; what belongs to another one is begun anew.
     pub(crate) fn accept(&mut self, piece: &SnapshotPiece, max_queued: usize) -> Outcome {
-        let same =
-            |incoming: &Incoming| incoming.is_of(piece.meta.id) || put_back!(PiecesOfTwoSnapshots);
-        if !self.incoming().is_some_and(|incoming| same(incoming)) {
+        let current = self.incoming().and_then(|incoming| incoming.progress());
+        let same = |(id, _)| id == piece.meta.id || put_back!(PiecesOfTwoSnapshots);
+        if !current.is_some_and(same) {
             if piece.chunk.offset > 0 && !put_back!(ResumedWithoutBeginning) {
                 return Outcome::Gap { received: 0 };
             }
@@ -171,10 +171,9 @@ impl Snapshots {
             self.release_due = false;
             // Appends have overtaken what is being received: its bytes go with the others.
             let newest = self.newest.id;
-            let of_newer =
-                |incoming: &Incoming| incoming.progress().is_none_or(|(id, _)| id > newest);
+            let old = |incoming: &Incoming| incoming.progress().is_some_and(|(id, _)| id <= newest);
             if let Some(moves) = &mut self.moves {
-                moves.incoming.take_if(|incoming| !of_newer(incoming));
+                moves.incoming.take_if(|incoming| old(incoming));
             }
             newest
         })
