@@ -144,10 +144,12 @@ impl MessageKind {
 }
 
 /// What a message says. Rare, large bodies are boxed, so that messages stay cheap to move; frequent
-/// ones are not `Copy`, so that what takes them leaves nothing to drop.
+/// ones are not `Copy`, so that what takes them leaves nothing to drop. With a tag of a whole word, what
+/// is put into one is moved at once and in large steps.
 #[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[repr(u64)]
 pub enum Body {
     PreVote(PreVote),
     PreVoteReply(PreVoteReply),
