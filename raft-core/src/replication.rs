@@ -199,18 +199,17 @@ impl Peer {
         cursor: &mut usize,
         done: Sources,
     ) -> Option<Output> {
-        let mut prev = self.known;
-        if prev.id.index != self.sent {
-            prev = shared.log.point(self.sent)?;
+        if self.known.id.index != self.sent {
+            self.known = shared.log.point(self.sent)?;
         }
         let upto = shared.log.last_index();
         let entries = shared.log.slice(self.sent.next(), upto, shared.config.max_append_bytes);
-        let body = Body::Append(self.append_of(shared, prev, entries));
-        if self.sent >= upto && !self.beat_due {
+        if entries.last() >= upto && !self.beat_due {
             *cursor = cursor.saturating_add(1);
             shared.sources.remove(done);
         }
-        Some(self.send(shared, body))
+        let append = self.append_of(shared, self.known, entries);
+        Some(self.send(shared, Body::Append(append)))
     }
 
     #[inline(always)]
