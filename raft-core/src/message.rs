@@ -145,9 +145,10 @@ impl MessageKind {
 
 /// What a message says. Rare, large bodies are boxed, so that messages stay cheap to move; frequent
 /// ones are not `Copy`, so that what takes them leaves nothing to drop. With a tag of a whole word, what
-/// is put into one is moved at once and in large steps.
+/// is put into one is moved at once and in large steps. As a head it is written without its kind.
 #[doc(hidden)]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 #[non_exhaustive]
 #[repr(u64)]
 pub enum Body {

@@ -2,14 +2,14 @@
 
 use alloc::boxed::Box;
 use bytes::{Buf, Bytes};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::frame::{Frame, Head};
 use super::{
     CHECKSUM_BYTES, FORMAT_VERSION, MAX_FRAME_BYTES, frame_checksum, take_array, take_u32,
     take_u64, whole,
 };
-use crate::entries::{Entries, EntriesError};
+use crate::entries::{Checksum, Entries, EntriesError};
 use crate::error::DecodeError;
 use crate::message::{Append, Body, Message, MessageKind, SnapshotPiece};
 use crate::output::{SnapshotChunk, SnapshotMeta};
@@ -65,19 +65,20 @@ impl Header {
     }
 }
 
+type Decoded = Result<Message, DecodeError>;
+
 #[derive(Serialize, Deserialize)]
 struct AppendHead {
-    term: Term,
     session: u32,
     prev: EntryId,
-    prev_checksum: [u8; 4],
+    #[serde(with = "postcard::fixint::le")]
+    prev_checksum: Checksum,
     commit: LogIndex,
     count: u32,
 }
 
 #[derive(Serialize, Deserialize)]
 struct PieceHead {
-    term: Term,
     session: u32,
     meta: SnapshotMeta,
     offset: u64,
@@ -94,7 +95,7 @@ impl Message {
             head.put(&id.to_le_bytes());
         }
         head.put(&[self.kind() as u8, 0, 0, 0, 0]);
-        self.extend(&mut head);
+        let _ = postcard::serialize_with_flavor(&(self.term, &self.body), &mut head);
         let length = head.bytes().len().saturating_sub(FIXED_BYTES);
         if let Some(place) = head.bytes_mut().get_mut(LENGTH_AT..FIXED_BYTES) {
             place.copy_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
@@ -106,36 +107,6 @@ impl Message {
         };
         head.put(&checksum(self.kind(), head.bytes(), &body));
         Frame { head, body }
-    }
-
-    fn extend(&self, head: &mut Head) {
-        let term = self.term;
-        match &self.body {
-            Body::PreVote(body) => extend(head, &(term, body)),
-            Body::PreVoteReply(body) => extend(head, &(term, body)),
-            Body::RequestVote(body) => extend(head, &(term, body)),
-            Body::VoteReply(body) => extend(head, &(term, body)),
-            Body::Append(body) => {
-                let count = u32::try_from(body.entries.len()).unwrap_or(u32::MAX);
-                let Append { session, commit, .. } = *body;
-                let prev = body.prev();
-                let prev_checksum = body.prev_checksum.to_le_bytes();
-                extend(head, &AppendHead { term, session, prev, prev_checksum, commit, count })
-            }
-            Body::AppendReply(body) => extend(head, &(term, body)),
-            Body::Heartbeat(body) => extend(head, &(term, body)),
-            Body::HeartbeatReply(body) => extend(head, &(term, body)),
-            Body::Commit(body) => extend(head, &(term, body)),
-            Body::SnapshotChunk(body) => {
-                let meta = body.meta.clone();
-                let (offset, total) = (body.chunk.offset, body.chunk.total);
-                extend(head, &PieceHead { term, session: body.session, meta, offset, total })
-            }
-            Body::SnapshotReply(body) => extend(head, &(term, body)),
-            Body::ReadIndex(body) => extend(head, &(term, body)),
-            Body::ReadIndexReply(body) => extend(head, &(term, body)),
-            Body::TimeoutNow => extend(head, &(term,)),
-        }
     }
 
     /// Reads one whole frame. Entries keep sharing its memory.
@@ -158,14 +129,14 @@ impl Message {
         let body_at = head_end.saturating_add(CHECKSUM_BYTES);
         match outside.kind {
             MessageKind::Append => {
-                let head = whole(head)?;
+                let (term, head) = whole(head)?;
                 frame.advance(body_at);
-                append(outside, head, frame)
+                append(outside, term, head, frame)
             }
             MessageKind::SnapshotChunk => {
-                let head = whole(head)?;
+                let (term, head) = whole(head)?;
                 frame.advance(body_at);
-                piece(outside, head, frame)
+                piece(outside, term, head, frame)
             }
             _ if !body.is_empty() => Err(DecodeError::Trailing),
             MessageKind::PreVote => plain(outside, head, Body::PreVote),
@@ -192,30 +163,42 @@ fn checksum(kind: MessageKind, head: &[u8], body: &[u8]) -> [u8; CHECKSUM_BYTES]
     frame_checksum(head, if kind == MessageKind::Append { &[] } else { body })
 }
 
-fn extend<T: Serialize>(head: &mut Head, value: &T) {
-    let _ = postcard::serialize_with_flavor(value, head);
+/// As the head of a frame; the entries follow it.
+impl Serialize for Append {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { session, prev_checksum, commit, ref entries, .. } = *self;
+        let (prev, count) = (self.prev(), entries.count());
+        AppendHead { session, prev, prev_checksum, commit, count }.serialize(serializer)
+    }
+}
+
+/// As the head of a frame; the bytes follow it.
+impl Serialize for SnapshotPiece {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { session, ref meta, chunk: SnapshotChunk { offset, total, .. } } = *self;
+        PieceHead { session, meta: meta.clone(), offset, total }.serialize(serializer)
+    }
 }
 
 fn plain<'a, T: Deserialize<'a>>(
     outside: Header,
     head: &'a [u8],
     wrap: impl FnOnce(T) -> Body,
-) -> Result<Message, DecodeError> {
+) -> Decoded {
     let (term, body) = whole::<(Term, T)>(head)?;
     Ok(outside.around(term, wrap(body)))
 }
 
-fn append(outside: Header, head: AppendHead, bytes: Bytes) -> Result<Message, DecodeError> {
-    let AppendHead { term, session, prev, prev_checksum, commit, count } = head;
-    let prev_checksum = u32::from_le_bytes(prev_checksum);
+fn append(outside: Header, term: Term, head: AppendHead, bytes: Bytes) -> Decoded {
+    let AppendHead { session, prev, prev_checksum, commit, count } = head;
     let first = prev.index.0.checked_add(1).ok_or(EntriesError::Index)?;
     let entries = Entries::decode(LogIndex(first), count, bytes)?;
     let append = Append { session, prev_checksum, prev_term: prev.term, commit, entries };
     Ok(outside.around(term, Body::Append(append)))
 }
 
-fn piece(outside: Header, head: PieceHead, data: Bytes) -> Result<Message, DecodeError> {
-    let PieceHead { term, session, meta, offset, total } = head;
+fn piece(outside: Header, term: Term, head: PieceHead, data: Bytes) -> Decoded {
+    let PieceHead { session, meta, offset, total } = head;
     meta.membership.validate()?;
     let chunk = SnapshotChunk { snapshot: meta.id, offset, total, data };
     let piece = SnapshotPiece { session, meta, chunk };
