@@ -154,12 +154,10 @@ impl Log {
     #[cold]
     fn put_in_parts(&mut self, mut rest: Entries) {
         while !rest.is_empty() {
-            let fits = piece::count_within(&rest, TAIL_BYTES_MAX).max(1);
-            let tail = rest.skip(fits);
-            let taken = rest.bytes().len().saturating_sub(tail.bytes().len());
+            let (fits, taken) = piece::within(rest.iter(), TAIL_BYTES_MAX);
             let head = rest.bytes().slice(..taken);
             self.put(&Entries::from_parts(rest.first(), fits, head));
-            rest = tail;
+            rest = rest.skip(fits);
         }
     }
 

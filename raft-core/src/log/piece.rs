@@ -69,25 +69,20 @@ impl<B: AsRef<[u8]>> Piece<B> {
         if to == self.last && rest.len() <= max_bytes {
             return (to.next(), rest);
         }
-        let mut iter = EntriesIter::over(from, u32::MAX, rest);
-        let (mut next, mut length) = (from, 0);
-        while next <= to && iter.next().is_some() {
-            let longer = rest.len().saturating_sub(iter.bytes_left());
-            if next > from && longer > max_bytes {
-                break;
-            }
-            length = longer;
-            next = next.next();
-        }
-        (next, rest.get(..length).unwrap_or_default())
+        let wanted = u32::try_from(to.next().since(from)).unwrap_or(u32::MAX);
+        let (count, length) = within(EntriesIter::over(from, wanted, rest), max_bytes);
+        (from.plus(count.into()), rest.get(..length).unwrap_or_default())
     }
 
-    fn forget(&mut self, from: LogIndex) {
+    /// Forgets `from` and everything after; gives where it begins.
+    pub(super) fn forget(&mut self, from: LogIndex) -> usize {
+        let kept = self.offset(from);
         while self.marks.last().is_some_and(|&(marked, _)| marked >= from) {
             self.marks.pop();
         }
         self.due = self.marks.last().map_or(self.first, |&(marked, _)| marked.plus(MARK_AFTER));
         self.last = from.prev();
+        kept
     }
 }
 
@@ -130,13 +125,6 @@ impl Tail {
         }
     }
 
-    /// Drops `from` and everything after.
-    pub(super) fn cut(&mut self, from: LogIndex) {
-        let kept = self.offset(from);
-        self.bytes.truncate(kept);
-        self.forget(from);
-    }
-
     /// Gives back memory that holds nothing.
     pub(super) fn trim(&mut self) {
         self.bytes.shrink_to_fit();
@@ -155,13 +143,6 @@ impl Tail {
 }
 
 impl Block {
-    /// Drops `from` and everything after; the memory stays until the block goes.
-    pub(super) fn cut(&mut self, from: LogIndex) {
-        let kept = self.offset(from);
-        self.bytes.truncate(kept);
-        self.forget(from);
-    }
-
     pub(super) fn slice(&self, from: LogIndex, to: LogIndex, max_bytes: usize) -> Entries {
         let start = self.offset(from);
         let (next, part) = self.part((from, start), to.min(self.last), max_bytes);
@@ -169,13 +150,17 @@ impl Block {
     }
 }
 
-/// How many of the first entries fit into `room` bytes.
-pub(super) fn count_within(entries: &Entries, room: usize) -> u32 {
-    let all = entries.bytes().len();
-    let mut iter = entries.iter();
-    let mut count = 0u32;
-    while iter.next().is_some() && all.saturating_sub(iter.bytes_left()) <= room {
+/// How many of the first entries take about `max_bytes`, at least one, and how many bytes they take.
+pub(super) fn within(mut entries: EntriesIter<'_>, max_bytes: usize) -> (u32, usize) {
+    let all = entries.bytes_left();
+    let (mut count, mut length) = (0u32, 0);
+    while entries.next().is_some() {
+        let longer = all.saturating_sub(entries.bytes_left());
+        if count > 0 && longer > max_bytes {
+            break;
+        }
+        length = longer;
         count = count.saturating_add(1);
     }
-    count
+    (count, length)
 }

@@ -125,7 +125,8 @@ impl Window {
     /// Drops `from` and everything after.
     pub(super) fn truncate(&mut self, from: LogIndex) {
         if from > self.tail.first {
-            self.tail.cut(from);
+            let kept = self.tail.forget(from);
+            self.tail.bytes.truncate(kept);
         } else {
             self.tail = Tail::new(from);
             while self.sealed.back().is_some_and(|block| block.first >= from) {
@@ -133,7 +134,9 @@ impl Window {
                 self.sealed_held = self.sealed_held.saturating_sub(gone);
             }
             if let Some(block) = self.sealed.back_mut().filter(|block| block.last >= from) {
-                block.cut(from);
+                // The memory stays until the block goes.
+                let kept = block.forget(from);
+                block.bytes.truncate(kept);
             }
         }
         self.forget_recent();
