@@ -287,18 +287,18 @@ impl Peer {
     /// The peer has everything up to `matched`, durably. Says whether that is news.
     pub(crate) fn succeeded(&mut self, matched: LogIndex, shared: &Shared) -> bool {
         if let Progress::Stream(in_flight) = &mut self.progress {
-            if matched >= self.sent {
+            if matched < self.sent {
+                in_flight.answered(matched);
+            } else {
                 in_flight.appends.clear();
                 in_flight.bytes = 0;
-            } else {
-                in_flight.answered(matched);
+                self.sent = matched;
             }
         } else if !self.begin_stream(matched, shared) {
             return false;
         }
         self.contradicts = false;
         self.differs = false;
-        self.sent = self.sent.max(matched);
         let news = matched > self.matched;
         self.matched = self.matched.max(matched);
         news
@@ -315,6 +315,7 @@ impl Peer {
             }
             self.sent = matched;
         }
+        self.sent = self.sent.max(matched);
         self.progress = Progress::Stream(InFlight::default());
         true
     }

@@ -204,11 +204,11 @@ impl Leader {
 
     /// The peer that has said something, and its place.
     fn peer(&mut self, shared: &mut Shared, from: NodeId) -> Option<(usize, &mut Peer)> {
-        let Some(at) = self.peers.iter().position(|peer| peer.id == from) else {
+        let found = self.peers.iter_mut().enumerate().find(|(_, peer)| peer.id == from);
+        if found.is_none() {
             count(&mut shared.counters().not_member);
-            return None;
-        };
-        Some((at, self.peers.get_mut(at)?))
+        }
+        found
     }
 
     /// Takes the answer to an append.
