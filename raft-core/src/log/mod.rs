@@ -146,18 +146,15 @@ impl Log {
         if entries.bytes().len() <= TAIL_BYTES_MAX {
             self.put(entries);
         } else {
-            self.put_in_parts(entries.clone());
+            self.put_each(entries);
         }
         self.last = end;
     }
 
     #[cold]
-    fn put_in_parts(&mut self, mut rest: Entries) {
-        while !rest.is_empty() {
-            let (fits, taken) = piece::within(rest.iter(), TAIL_BYTES_MAX);
-            let head = rest.bytes().slice(..taken);
-            self.put(&Entries::from_parts(rest.first(), fits, head));
-            rest = rest.skip(fits);
+    fn put_each(&mut self, entries: &Entries) {
+        for (index, bytes) in entries.records() {
+            self.put(&Entries::from_parts(index, 1, bytes));
         }
     }
 
@@ -215,20 +212,13 @@ impl Log {
         {
             match window.end_of_front() {
                 Some(last) if last <= durable => {
-                    self.start = self.find(last).unwrap_or(self.start);
-                    self.pop_block();
+                    self.start = window.pop_front().unwrap_or(self.start);
                 }
                 None if self.last.id.index <= durable && window.tail.held > 0 => {
                     window.seal(&mut self.marks);
                 }
                 _ => return,
             }
-        }
-    }
-
-    fn pop_block(&mut self) {
-        if let Some(window) = &mut self.window {
-            window.pop_front();
         }
     }
 
@@ -303,13 +293,10 @@ impl Log {
             self.start = base;
         }
         self.recalled.take_if(|point| point.id.index < index);
-        while self
-            .window
-            .as_ref()
-            .and_then(|window| window.end_of_front())
-            .is_some_and(|end| end <= index)
+        while let Some(window) = &mut self.window
+            && window.end_of_front().is_some_and(|end| end <= index)
         {
-            self.pop_block();
+            window.pop_front();
         }
     }
 

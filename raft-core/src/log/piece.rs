@@ -69,20 +69,28 @@ impl<B: AsRef<[u8]>> Piece<B> {
         if to == self.last && rest.len() <= max_bytes {
             return (to.next(), rest);
         }
-        let wanted = u32::try_from(to.next().since(from)).unwrap_or(u32::MAX);
-        let (count, length) = within(EntriesIter::over(from, wanted, rest), max_bytes);
-        (from.plus(count.into()), rest.get(..length).unwrap_or_default())
+        let mut iter = EntriesIter::over(from, u32::MAX, rest);
+        let (mut next, mut length) = (from, 0);
+        while next <= to && iter.next().is_some() {
+            let longer = rest.len().saturating_sub(iter.bytes_left());
+            if next > from && longer > max_bytes {
+                break;
+            }
+            length = longer;
+            next = next.next();
+        }
+        (next, rest.get(..length).unwrap_or_default())
     }
 
-    /// Forgets `from` and everything after; gives where it begins.
-    pub(super) fn forget(&mut self, from: LogIndex) -> usize {
+    /// Drops `from` and everything after; the memory stays.
+    pub(super) fn cut(&mut self, from: LogIndex, truncate: fn(&mut B, usize)) {
         let kept = self.offset(from);
+        truncate(&mut self.bytes, kept);
         while self.marks.last().is_some_and(|&(marked, _)| marked >= from) {
             self.marks.pop();
         }
         self.due = self.marks.last().map_or(self.first, |&(marked, _)| marked.plus(MARK_AFTER));
         self.last = from.prev();
-        kept
     }
 }
 
@@ -148,19 +156,4 @@ impl Block {
         let (next, part) = self.part((from, start), to.min(self.last), max_bytes);
         Entries::between(from, next, self.bytes.slice_ref(part))
     }
-}
-
-/// How many of the first entries take about `max_bytes`, at least one, and how many bytes they take.
-pub(super) fn within(mut entries: EntriesIter<'_>, max_bytes: usize) -> (u32, usize) {
-    let all = entries.bytes_left();
-    let (mut count, mut length) = (0u32, 0);
-    while entries.next().is_some() {
-        let longer = all.saturating_sub(entries.bytes_left());
-        if count > 0 && longer > max_bytes {
-            break;
-        }
-        length = longer;
-        count = count.saturating_add(1);
-    }
-    (count, length)
 }

@@ -2,8 +2,10 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 
+use super::Point;
 use super::marks::Marks;
 use super::piece::{Block, Tail};
 use crate::entries::{Entries, EntryRef};
@@ -88,13 +90,12 @@ impl Window {
         self.sealed.front().map(|block| block.last)
     }
 
-    /// Lets the first block go.
-    pub(super) fn pop_front(&mut self) {
-        let Some(block) = self.sealed.pop_front() else { return };
+    /// Lets the first block go. Gives its last entry.
+    pub(super) fn pop_front(&mut self) -> Option<Point> {
+        let block = self.sealed.pop_front()?;
         self.sealed_held = self.sealed_held.saturating_sub(block.held);
-        if self.recent.first() <= block.last {
-            self.forget_recent();
-        }
+        self.recent = Entries::default();
+        block.entry(block.last).map(Point::from)
     }
 
     /// Makes a block of the tail.
@@ -125,8 +126,7 @@ impl Window {
     /// Drops `from` and everything after.
     pub(super) fn truncate(&mut self, from: LogIndex) {
         if from > self.tail.first {
-            let kept = self.tail.forget(from);
-            self.tail.bytes.truncate(kept);
+            self.tail.cut(from, Vec::truncate);
         } else {
             self.tail = Tail::new(from);
             while self.sealed.back().is_some_and(|block| block.first >= from) {
@@ -134,9 +134,7 @@ impl Window {
                 self.sealed_held = self.sealed_held.saturating_sub(gone);
             }
             if let Some(block) = self.sealed.back_mut().filter(|block| block.last >= from) {
-                // The memory stays until the block goes.
-                let kept = block.forget(from);
-                block.bytes.truncate(kept);
+                block.cut(from, Bytes::truncate);
             }
         }
         self.forget_recent();
