@@ -325,13 +325,12 @@ impl Follower {
         if entries.first() <= shared.log.last_index() {
             self.make_way(shared, entries, known);
         }
-        let begins_write = shared.durability.handed() == shared.log.last_index();
         shared.log.extend(entries, run.end);
         shared.appended(entries.bytes().len());
         if run.memberships {
             shared.memberships.extended(entries);
         }
-        if begins_write {
+        if shared.durability.handed().next() == entries.first() {
             shared.log.share(entries);
         }
     }
