@@ -144,7 +144,7 @@ impl Log {
             self.note_terms(entries);
         }
         if entries.bytes().len() <= TAIL_BYTES_MAX {
-            self.put(entries);
+            self.put(entries, end.id.index);
         } else {
             self.put_each(entries);
         }
@@ -154,7 +154,7 @@ impl Log {
     #[cold]
     fn put_each(&mut self, entries: &Entries) {
         for (index, bytes) in entries.records() {
-            self.put(&Entries::from_parts(index, 1, bytes));
+            self.put(&Entries::from_parts(index, 1, bytes), index);
         }
     }
 
@@ -174,9 +174,9 @@ impl Log {
     }
 
     #[inline]
-    fn put(&mut self, entries: &Entries) {
+    fn put(&mut self, entries: &Entries, last: LogIndex) {
         let (first, bytes) = (entries.first(), entries.bytes().len());
-        Window::with_room(&mut self.window, &mut self.marks, first, bytes).tail.extend(entries);
+        Window::with_room(&mut self.window, &mut self.marks, first, bytes).tail.extend(entries, last);
     }
 
     #[cold]

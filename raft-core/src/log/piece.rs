@@ -112,10 +112,10 @@ impl Tail {
 
     /// Copies entries to the end.
     #[inline]
-    pub(super) fn extend(&mut self, entries: &Entries) {
+    pub(super) fn extend(&mut self, entries: &Entries, last: LogIndex) {
         let start = self.bytes.len();
         if entries.len() <= MARK_BEFORE {
-            self.note(entries.first(), entries.last(), start);
+            self.note(entries.first(), last, start);
         } else {
             self.note_each(entries, start);
         }
