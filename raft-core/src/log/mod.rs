@@ -176,7 +176,9 @@ impl Log {
     #[inline]
     fn put(&mut self, entries: &Entries, last: LogIndex) {
         let (first, bytes) = (entries.first(), entries.bytes().len());
-        Window::with_room(&mut self.window, &mut self.marks, first, bytes).tail.extend(entries, last);
+        Window::with_room(&mut self.window, &mut self.marks, first, bytes)
+            .tail
+            .extend(entries, last);
     }
 
     #[cold]

@@ -20,6 +20,7 @@ use crate::output::{HaltReason, ReadConsistency, StepDownReason};
 use crate::rng::Rng;
 use crate::role::Role;
 use crate::role::follower::Follower;
+use crate::role::leader::Leader;
 use crate::shared::{Shared, count};
 use crate::snapshot::Snapshots;
 use crate::sources::Sources;
@@ -191,12 +192,7 @@ impl Node {
     /// [`Refused`] if this node does not lead, a change is under way, the change was computed from
     /// another membership than the current one, or the wished-for one cannot be.
     pub fn propose_membership(&mut self, change: MembershipChange) -> Result<EntryId, Refused> {
-        self.shared.sources = Sources::ALL;
-        let result = self.refuse_if_halted().and_then(|()| match &mut self.role {
-            Role::Leader(leader) => leader.propose_membership(&mut self.shared, change),
-            _ => Err(Refused::NotLeader { leader: self.leader() }),
-        });
-        self.counted(result)
+        self.ask_leader(|leader, shared| leader.propose_membership(shared, change))
     }
 
     /// Asks to read the state machine (thesis 6.4). Ends in exactly one of `ReadReady` and
@@ -207,28 +203,24 @@ impl Node {
     /// # Errors
     /// [`Refused`] if no leader is known, too many reads are under way, or the node has halted.
     pub fn read(&mut self, id: ReadId, consistency: ReadConsistency) -> Result<(), Refused> {
-        self.shared.sources = Sources::ALL;
-        let result = self.try_read(id, consistency);
-        self.counted(result)
-    }
-
-    fn try_read(&mut self, id: ReadId, consistency: ReadConsistency) -> Result<(), Refused> {
-        self.refuse_if_halted()?;
-        let shared = &mut self.shared;
-        let open = shared.reads.len();
-        if open >= shared.config.max_reads {
-            return Err(Refused::TooManyReads { open });
-        }
-        match &mut self.role {
-            _ if consistency == ReadConsistency::Stale => {
-                let deadline = shared.read_deadline();
-                shared.reads.wait_for(id, LogIndex(0), deadline);
+        self.ask(|Self { shared, role, .. }| {
+            let open = shared.reads.len();
+            if open >= shared.config.max_reads {
+                return Err(Refused::TooManyReads { open });
             }
-            Role::Leader(leader) => leader.on_read(shared, id, consistency),
-            Role::Follower(follower) if follower.leader.is_some() => follower.on_read(shared, id),
-            _ => return Err(Refused::NotLeader { leader: None }),
-        }
-        Ok(())
+            match role {
+                _ if consistency == ReadConsistency::Stale => {
+                    let deadline = shared.read_deadline();
+                    shared.reads.wait_for(id, LogIndex(0), deadline);
+                }
+                Role::Leader(leader) => leader.on_read(shared, id, consistency),
+                Role::Follower(follower) if follower.leader.is_some() => {
+                    follower.on_read(shared, id);
+                }
+                _ => return Err(Refused::NotLeader { leader: None }),
+            }
+            Ok(())
+        })
     }
 
     /// Hands leadership to another voter as soon as its log is complete (thesis 3.10).
@@ -239,12 +231,7 @@ impl Node {
     /// # Errors
     /// [`Refused`] if this node does not lead, the other has no vote, or another handover runs.
     pub fn transfer_leadership(&mut self, to: NodeId) -> Result<(), Refused> {
-        self.shared.sources = Sources::ALL;
-        let result = self.refuse_if_halted().and_then(|()| match &mut self.role {
-            Role::Leader(leader) => leader.transfer(&self.shared, to),
-            _ => Err(Refused::NotLeader { leader: self.leader() }),
-        });
-        self.counted(result)
+        self.ask_leader(|leader, shared| leader.transfer(shared, to))
     }
 
     /// Gives up leadership; another election follows, which this node may win again.
@@ -252,14 +239,26 @@ impl Node {
     /// # Errors
     /// [`Refused`] if this node does not lead or has halted.
     pub fn step_down(&mut self) -> Result<(), Refused> {
+        let transition = self.ask_leader(|_, shared| Ok(shared.follow(StepDownReason::Asked)))?;
+        self.perform(transition);
+        Ok(())
+    }
+
+    /// Asks for what only a leader does.
+    fn ask_leader<T>(
+        &mut self,
+        ask: impl FnOnce(&mut Leader, &mut Shared) -> Result<T, Refused>,
+    ) -> Result<T, Refused> {
+        self.ask(|node| match &mut node.role {
+            Role::Leader(leader) => ask(leader, &mut node.shared),
+            _ => Err(Refused::NotLeader { leader: node.leader() }),
+        })
+    }
+
+    /// Asks for what may be refused.
+    fn ask<T>(&mut self, ask: impl FnOnce(&mut Self) -> Result<T, Refused>) -> Result<T, Refused> {
         self.shared.sources = Sources::ALL;
-        let result = self.refuse_if_halted().and_then(|()| match &self.role {
-            Role::Leader(_) => Ok(()),
-            _ => Err(Refused::NotLeader { leader: self.leader() }),
-        });
-        if result.is_ok() {
-            self.perform(self.shared.follow(StepDownReason::Asked));
-        }
+        let result = self.refuse_if_halted().and_then(|()| ask(self));
         self.counted(result)
     }
 
@@ -275,27 +274,22 @@ impl Node {
     /// # Errors
     /// [`Refused`] if this node has no vote or may not use it yet, or hears a leader.
     pub fn campaign(&mut self) -> Result<(), Refused> {
-        self.shared.sources = Sources::ALL;
-        let result = self.try_campaign();
-        self.counted(result)
-    }
-
-    fn try_campaign(&mut self) -> Result<(), Refused> {
-        self.refuse_if_halted()?;
-        let shared = &self.shared;
-        if !shared.may_lead() || !shared.may_vote() || shared.now.is_none() {
-            return Err(Refused::MayNotCampaign);
-        }
-        match &self.role {
-            Role::Leader(_) => return Ok(()),
-            Role::Follower(follower) if follower.leader_is_alive(shared) => {
-                let leader = follower.leader.unwrap_or_default();
-                return Err(Refused::LeaderAlive { leader });
+        self.ask(|node| {
+            let shared = &node.shared;
+            if !shared.may_lead() || !shared.may_vote() || shared.now.is_none() {
+                return Err(Refused::MayNotCampaign);
             }
-            _ => {}
-        }
-        self.perform(shared.campaign());
-        Ok(())
+            match &node.role {
+                Role::Leader(_) => return Ok(()),
+                Role::Follower(follower) if follower.leader_is_alive(shared) => {
+                    let leader = follower.leader.unwrap_or_default();
+                    return Err(Refused::LeaderAlive { leader });
+                }
+                _ => {}
+            }
+            node.perform(shared.campaign());
+            Ok(())
+        })
     }
 
     /// Gives memory back, for hosts of many groups: durable entries until about `max_bytes` of them
