@@ -160,8 +160,7 @@ impl Entries {
         let mut least = 1;
         for place in 0..count {
             let index = first.plus(place.into());
-            let Shape { term, kind, payload, end } =
-                Shape::of(rest).map_err(|fault| fault.at(index))?;
+            let Shape { term, kind, payload, end } = Shape::of(rest, index)?;
             if kind == EntryKind::Membership {
                 let payload = rest.get(payload..end).ok_or(EntriesError::Length)?;
                 decode_membership(payload).ok_or(EntriesError::Membership { index })?;
@@ -284,7 +283,7 @@ impl<'a> Iterator for EntriesIter<'a> {
         if self.index >= self.end {
             return None;
         }
-        let Shape { term, kind, payload, end } = Shape::of(self.rest).ok()?;
+        let Shape { term, kind, payload, end } = Shape::of(self.rest, self.index).ok()?;
         let (entry, rest) = self.rest.split_at_checked(end)?;
         let (checksum, covered) = entry.split_first_chunk()?;
         let id = EntryId { term: Term(term), index: self.index };
@@ -292,22 +291,6 @@ impl<'a> Iterator for EntriesIter<'a> {
         self.index = self.index.next();
         let checksum = Checksum::from_le_bytes(*checksum);
         Some(EntryRef { id, kind, checksum, payload: entry.get(payload..)?, covered })
-    }
-}
-
-enum Fault {
-    Length,
-    Header,
-    TooLarge,
-}
-
-impl Fault {
-    const fn at(self, index: LogIndex) -> EntriesError {
-        match self {
-            Self::Length => EntriesError::Length,
-            Self::Header => EntriesError::Header { index },
-            Self::TooLarge => EntriesError::TooLarge { index },
-        }
     }
 }
 
@@ -322,10 +305,10 @@ struct Shape {
 }
 
 impl Shape {
-    /// Reads the header of the first entry.
+    /// Reads the header of the first entry, which has this index.
     #[inline]
-    fn of(bytes: &[u8]) -> Result<Self, Fault> {
-        bytes.first_chunk().and_then(Self::small).map_or_else(|| Self::any(bytes), Ok)
+    fn of(bytes: &[u8], index: LogIndex) -> Result<Self, EntriesError> {
+        bytes.first_chunk().and_then(Self::small).map_or_else(|| Self::any(bytes, index), Ok)
     }
 
     /// Nearly every header has a small term and a length of one byte or two.
@@ -346,7 +329,7 @@ impl Shape {
     }
 
     #[cold]
-    fn any(bytes: &[u8]) -> Result<Self, Fault> {
+    fn any(bytes: &[u8], index: LogIndex) -> Result<Self, EntriesError> {
         // A term of two bytes, and otherwise small.
         if let Some(&low @ 0x80..) = bytes.get(CHECKSUM_BYTES)
             && let Some((_, rest)) = bytes.split_first()
@@ -356,16 +339,16 @@ impl Shape {
             let (payload, end) = (small.payload.saturating_add(1), small.end.saturating_add(1));
             return Ok(Self { term, payload, end, ..small });
         }
-        let body = bytes.get(CHECKSUM_BYTES..).ok_or(Fault::Length)?;
+        let body = bytes.get(CHECKSUM_BYTES..).ok_or(EntriesError::Length)?;
         let (header, rest) = match postcard::take_from_bytes::<Header>(body) {
             Ok(found) => found,
-            Err(postcard::Error::DeserializeUnexpectedEnd) => return Err(Fault::Length),
-            Err(_) => return Err(Fault::Header),
+            Err(postcard::Error::DeserializeUnexpectedEnd) => return Err(EntriesError::Length),
+            Err(_) => return Err(EntriesError::Header { index }),
         };
-        let kind = EntryKind::from_byte(header.kind).ok_or(Fault::Header)?;
+        let kind = EntryKind::from_byte(header.kind).ok_or(EntriesError::Header { index })?;
         let length = header.length as usize;
         if length > MAX_PAYLOAD_BYTES {
-            return Err(Fault::TooLarge);
+            return Err(EntriesError::TooLarge { index });
         }
         let payload = bytes.len().saturating_sub(rest.len());
         Ok(Self { term: header.term, kind, payload, end: payload.saturating_add(length) })
