@@ -139,17 +139,12 @@ impl Write {
         if let Some(meta) = head.snapshot.as_ref().filter(|meta| !meta.is_of_joiner()) {
             meta.membership.validate()?;
         }
-        let snapshot_chunk = match head.snapshot_chunk {
-            None => None,
-            Some(ChunkHead { snapshot, offset, total, length }) => {
-                let length = length as usize;
-                if length > body.len() {
-                    return Err(DecodeError::Head);
-                }
-                let data = body.split_to(length);
-                Some(Box::new(SnapshotChunk { snapshot, offset, total, data }))
-            }
+        let chunk = |ChunkHead { snapshot, offset, total, length }| {
+            let fits = length as usize <= body.len();
+            let data = fits.then(|| body.split_to(length as usize)).ok_or(DecodeError::Head)?;
+            Ok::<_, DecodeError>(Box::new(SnapshotChunk { snapshot, offset, total, data }))
         };
+        let snapshot_chunk = head.snapshot_chunk.map(chunk).transpose()?;
         Ok(Self {
             identity: head.identity,
             id: head.id,
