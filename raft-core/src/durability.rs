@@ -54,7 +54,7 @@ pub(crate) struct Rare {
 /// 1. `stable` was acknowledged, and speaks of the log as it stands now.
 /// 2. `handed` is the last entry of the log as it stands now that some write carried.
 /// 3. `stable <= handed <= last`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Durability {
     stable: LogIndex,
     handed: LogIndex,
@@ -75,15 +75,7 @@ impl Durability {
         if durable.incarnation.0 > 0 {
             first.truncate_from = Some(last.next());
         }
-        Self {
-            stable: last,
-            handed: last,
-            rare: Some(first.into()),
-            tickets: Few::new(),
-            made: Few::new(),
-            undurable_bytes: 0,
-            sequence: 0,
-        }
+        Self { stable: last, handed: last, rare: Some(first.into()), ..Self::default() }
     }
 
     /// The last entry that survives a crash.

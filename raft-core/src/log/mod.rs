@@ -56,7 +56,7 @@ pub(crate) struct Fetched {
 /// 2. `base <= start <= last`. What lies between `base` and `start` is in storage only.
 /// 3. Terms never fall; `terms` has one item where each begins after `base`.
 /// 4. Each entry's checksum follows from its predecessor's.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Log {
     group: GroupId,
     base: Point,
@@ -72,16 +72,7 @@ pub(crate) struct Log {
 impl Log {
     /// An empty log that goes on after `base`.
     pub(crate) fn after(group: GroupId, base: Point) -> Self {
-        Self {
-            group,
-            base,
-            start: base,
-            recalled: None,
-            last: base,
-            window: None,
-            terms: Vec::new(),
-            marks: Marks::default(),
-        }
+        Self { group, base, start: base, last: base, ..Self::default() }
     }
 
     pub(crate) const fn group(&self) -> GroupId {

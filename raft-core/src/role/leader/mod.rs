@@ -25,7 +25,7 @@ use crate::status::PeerStatus;
 use crate::types::{EntryId, LogIndex, NodeId, Tick};
 
 /// What a leader knows besides the shared state; new for each term.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Leader {
     /// Its own vote.
     votes: Votes,
@@ -65,14 +65,10 @@ impl Leader {
             quorum: Votes::quorum(shared.memberships.current()),
             peers,
             first_session: 1,
-            cursor: 0,
             opened: opened.index,
-            uncommitted_bytes: 0,
-            rounds: Rounds::default(),
-            transfer: None,
-            lease_over: false,
             heartbeat_at: now.plus(shared.config.heartbeat_ticks.into()),
             check_quorum_at: now.plus(shared.config.election_ticks_min.into()),
+            ..Self::default()
         }
     }
 
