@@ -152,14 +152,12 @@ impl Entries {
     /// # Errors
     /// [`EntriesError`] names the first entry that is wrong.
     pub fn decode(first: LogIndex, count: u32, bytes: Bytes) -> Result<Self, EntriesError> {
-        if count > 0 && (first.0 == 0 || first.0.checked_add(u64::from(count)).is_none()) {
-            return Err(EntriesError::Index);
-        }
+        let end = first.0.checked_add(count.into()).filter(|_| first.0 > 0 || count == 0);
+        let indexes = first.0..end.ok_or(EntriesError::Index)?;
         let mut rest: &[u8] = &bytes;
         // None is of term 0.
         let mut least = 1;
-        for place in 0..count {
-            let index = first.plus(place.into());
+        for index in indexes.map(LogIndex) {
             let Shape { term, kind, payload, end } = Shape::of(rest, index)?;
             if kind == EntryKind::Membership {
                 let payload = rest.get(payload..end).ok_or(EntriesError::Length)?;
