@@ -188,12 +188,9 @@ impl Shared {
         self.behind.is_none()
     }
 
-    pub(crate) fn is_dirty(&self) -> bool {
-        self.durability.is_dirty(self.log.last_index())
-    }
-
     pub(crate) fn may_write(&self) -> bool {
-        self.is_dirty() && self.durability.writes_in_flight() < self.config.max_writes_in_flight
+        self.durability.is_dirty(self.log.last_index())
+            && self.durability.writes_in_flight() < self.config.max_writes_in_flight
     }
 
     /// Lets go of durable entries until the log takes about `max_bytes`.

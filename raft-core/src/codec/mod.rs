@@ -79,9 +79,8 @@ struct RawEntries {
 
 impl Serialize for Entries {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let count = u32::try_from(self.len()).unwrap_or(u32::MAX);
-        RawEntries { first: self.first(), count, bytes: self.bytes().to_vec() }
-            .serialize(serializer)
+        let (first, count, bytes) = (self.first(), self.count(), self.bytes().to_vec());
+        RawEntries { first, count, bytes }.serialize(serializer)
     }
 }
 

@@ -65,7 +65,7 @@ impl Write {
             reset_log_to: self.reset_log_to,
             truncate_from: self.truncate_from,
             entries_first: self.entries.first(),
-            entries_count: u32::try_from(self.entries.len()).unwrap_or(u32::MAX),
+            entries_count: self.entries.count(),
             discard_through: self.discard_through,
             release_snapshots_below: self.release_snapshots_below,
         };
