@@ -323,11 +323,13 @@ impl Log {
         {
             return Some(term);
         }
+        Some(self.term_begun(index).map_or(self.base.id.term, |(_, term)| term))
+    }
+
+    /// Where the term of an entry begins, and the term; none if that is the base's.
+    fn term_begun(&self, index: LogIndex) -> Option<(LogIndex, Term)> {
         let after = self.terms.partition_point(|&(first, _)| first <= index);
-        match after.checked_sub(1).and_then(|at| self.terms.get(at)) {
-            Some(&(_, term)) => Some(term),
-            None => Some(self.base.id.term),
-        }
+        self.terms.get(after.checked_sub(1)?).copied()
     }
 
     /// The last entry at or before `index` whose term is at most `term`: where two logs may agree.
@@ -338,11 +340,8 @@ impl Log {
             if here <= term || index <= self.base.id.index {
                 return EntryId { term: here, index };
             }
-            let after = self.terms.partition_point(|&(first, _)| first <= index);
-            match after.checked_sub(1).and_then(|at| self.terms.get(at)) {
-                Some(&(first, _)) => index = first.prev(),
-                None => return self.base.id,
-            }
+            let Some((first, _)) = self.term_begun(index) else { return self.base.id };
+            index = first.prev();
         }
     }
 
