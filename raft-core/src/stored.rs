@@ -112,6 +112,19 @@ impl SnapshotMeta {
         }
     }
 
+    /// Whether it is the founding of a group: a membership is all there is.
+    pub(crate) fn is_founding(&self) -> bool {
+        self.id == SnapshotId::default()
+    }
+
+    /// Whether there can be such a snapshot in this group: a founding says nothing but its membership, and
+    /// no membership is newer than the snapshot.
+    pub(crate) fn is_possible(&self, group: GroupId) -> bool {
+        let index = self.id.index;
+        let founding = index > LogIndex(0) || *self == Self::founding(group, &self.membership);
+        founding && self.membership_index <= index
+    }
+
     /// Whether this is what a node begins with that waits to be added: a founding by nobody.
     pub(crate) fn is_of_joiner(&self) -> bool {
         self.id.index == LogIndex(0) && self.membership.members().is_empty()
@@ -307,13 +320,11 @@ impl Stored {
             };
         };
         let index = meta.id.index;
-        let founding = index > LogIndex(0)
-            || *meta == SnapshotMeta::founding(write.identity.group, &meta.membership);
         let newer = known.is_none_or(|base| {
             base.meta.is_of_joiner() || index > base.meta.id.index || base.meta == *meta
         });
         let resets_elsewhere = write.reset_log_to.is_some_and(|to| to != index);
-        if !founding || !newer || resets_elsewhere || meta.membership_index > index {
+        if !meta.is_possible(write.identity.group) || !newer || resets_elsewhere {
             return Err(StoredError::Snapshot { index });
         }
         let begins = known.is_none() || write.reset_log_to.is_some();

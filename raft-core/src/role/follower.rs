@@ -11,7 +11,7 @@ use crate::message::{
     Append, AppendOutcome, AppendReply, Body, Commit, Heartbeat, HeartbeatReply, ReadIndex,
     ReadIndexReply, SnapshotPiece, SnapshotReply,
 };
-use crate::output::{Event, Output, SnapshotMeta};
+use crate::output::{Event, Output};
 use crate::shared::{Shared, count};
 use crate::snapshot::{Incoming, Outcome};
 use crate::sources::Sources;
@@ -137,9 +137,8 @@ pub(crate) fn check_piece(
     let empty = chunk.data.is_empty() && end != Some(chunk.total);
     let fits = end.is_some_and(|end| end <= chunk.total) && chunk.total == meta.length && !empty;
     let named = (index.0 == 0) == (meta.id.term.0 == 0) && meta.id.term <= term;
-    let founding =
-        index.0 > 0 || *meta == SnapshotMeta::founding(shared.identity.group, &meta.membership);
-    if !fits || !named || !founding || index.0 == u64::MAX || meta.membership_index > index {
+    let possible = meta.is_possible(shared.identity.group) && index.0 < u64::MAX;
+    if !fits || !named || !possible {
         return Err(RejectedMessage::Snapshot { index });
     }
     let log = &shared.log;

@@ -66,12 +66,12 @@ impl Incoming {
         self.accepted = self.accepted.saturating_add(chunk.data.len() as u64);
         self.meta = Some(meta.clone());
         if self.accepted == chunk.total {
-            if self.digest.get() != meta.checksum && !is_founding(meta) {
+            if self.digest.get() != meta.checksum && !meta.is_founding() {
                 return Outcome::Damaged;
             }
             self.whole = true;
         }
-        if !is_founding(meta) {
+        if !meta.is_founding() {
             self.queued_bytes = self.queued_bytes.saturating_add(chunk.data.len());
             self.pending = self.pending.saturating_add(1);
             self.queue.push_back(Box::new(chunk.clone()));
@@ -102,9 +102,4 @@ impl Incoming {
         let written = self.pending == 0 || put_back!(SnapshotNamedBeforeWhole);
         self.meta.as_ref().filter(|_| self.whole && written)
     }
-}
-
-/// The founding of a group has no bytes: a membership is all there is.
-fn is_founding(meta: &SnapshotMeta) -> bool {
-    meta.id == SnapshotId::default()
 }

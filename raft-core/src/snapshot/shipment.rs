@@ -8,7 +8,7 @@ use crate::input::{Chunk, Unavailable};
 use crate::message::{SnapshotPiece, SnapshotReply};
 use crate::output::{ChunkRequest, SnapshotChunk, SnapshotMeta};
 use crate::shared::Shared;
-use crate::types::{ChunkId, SnapshotId, Tick};
+use crate::types::{ChunkId, Tick};
 
 /// A snapshot on its way to a peer. It is the one the transfer began with, even if a newer one is
 /// made meanwhile, unless all of it has to be sent again.
@@ -167,5 +167,5 @@ impl Shipment {
 /// The one piece of a founding: a membership, and no bytes to read.
 fn founding(meta: &SnapshotMeta) -> Option<SnapshotChunk> {
     let nothing = SnapshotChunk { snapshot: meta.id, offset: 0, total: 0, data: Bytes::new() };
-    (meta.id == SnapshotId::default()).then_some(nothing)
+    meta.is_founding().then_some(nothing)
 }
