@@ -73,7 +73,7 @@ impl Leader {
     }
 
     pub(crate) fn deadline(&self) -> Option<Tick> {
-        let transfer = self.transfer_deadline();
+        let transfer = self.transfer.as_ref().map(|transfer| transfer.deadline);
         let timers = [Some(self.heartbeat_at), Some(self.check_quorum_at), transfer];
         timers.into_iter().flatten().min()
     }

@@ -39,10 +39,6 @@ impl Leader {
         self.transfer.as_ref().map(|transfer| transfer.to)
     }
 
-    pub(super) fn transfer_deadline(&self) -> Option<Tick> {
-        self.transfer.as_ref().map(|transfer| transfer.deadline)
-    }
-
     /// A handover that takes too long is given up: proposals go on here.
     pub(super) fn give_up_transfer(&mut self, shared: &mut Shared, now: Tick) {
         if let Some(&Transfer { to, deadline, .. }) = self.transfer.as_deref()
