@@ -70,11 +70,11 @@ impl Leader {
         let me = shared.me();
         self.votes = Votes::of(membership, me);
         self.quorum = Votes::quorum(membership);
-        let first_session = &mut self.first_session;
+        let is_member = |id| membership.nodes().any(|node| node == id);
         self.peers.retain(|peer| {
-            let stays = membership.nodes().any(|id| id == peer.id);
+            let stays = is_member(peer.id);
             if !stays {
-                *first_session = peer.unused_session().max(*first_session);
+                self.first_session = self.first_session.max(peer.unused_session());
             }
             stays
         });
@@ -89,7 +89,7 @@ impl Leader {
                 }
             }
         }
-        shared.log_reads.forget_peers(|id| !membership.nodes().any(|node| node == id));
+        shared.log_reads.forget_peers(|id| !is_member(id));
         self.cursor = 0;
     }
 
