@@ -71,8 +71,7 @@ impl Write {
         };
         let body = chunk_data.len().saturating_add(entries.len());
         let mut record = Vec::with_capacity(body.saturating_add(128));
-        record.push(FORMAT_VERSION);
-        record.extend_from_slice(&[0; FIXED_BYTES - 1]);
+        record.extend_from_slice(&[0; FIXED_BYTES]);
         let mut record = postcard::to_extend(&head, record).unwrap_or_default();
         let head_end = record.len();
         record.extend_from_slice(chunk_data);
