@@ -142,12 +142,11 @@ pub(crate) fn check_piece(
         return Err(RejectedMessage::Snapshot { index });
     }
     let log = &shared.log;
-    let checksum = log.point(index).map(|point| point.checksum);
     match log.term(index).filter(|_| !shared.is_joining()) {
         Some(here) if here != meta.id.term && index <= shared.commit => {
             Err(RejectedMessage::ContradictsCommitted { at: EntryId { term: here, index } })
         }
-        Some(here) if here == meta.id.term && checksum.is_some_and(|sum| sum != meta.chain) => {
+        Some(here) if here == meta.id.term && !log.agrees(meta.point()) => {
             Err(RejectedMessage::Diverged { at: meta.point().id })
         }
         _ => Ok(()),

@@ -15,6 +15,7 @@ use transfer::Transfer;
 
 use crate::entries::{Checksum, Entries, EntryKind};
 use crate::error::{Refused, RejectedMessage};
+use crate::log::Point;
 use crate::message::{AppendOutcome, AppendReply, HeartbeatReply};
 use crate::output::{Event, HaltReason, Output, StepDownReason};
 use crate::quorum::{Votes, WITNESSES_MIN, reached_by_majority};
@@ -425,9 +426,7 @@ impl Leader {
 
 /// Whether this log holds something else in the place of a peer's entry.
 fn differs(shared: &Shared, at: EntryId, checksum: Checksum) -> bool {
-    let same_term = shared.log.term(at.index).map(|term| term == at.term);
-    let here = shared.log.point(at.index).map(|here| here.checksum == checksum);
-    same_term == Some(false) || (same_term == Some(true) && here == Some(false))
+    shared.log.term(at.index).is_some() && !shared.log.agrees(Point { id: at, checksum })
 }
 
 fn append(shared: &mut Shared, kind: EntryKind, payload: &[u8]) -> (EntryId, usize) {
