@@ -168,6 +168,7 @@ impl Node {
     }
 
     /// Whether [`poll_output`](Self::poll_output) would give something.
+    #[inline]
     #[must_use]
     pub fn has_output(&self) -> bool {
         self.shared.sources != Sources::NONE && self.looks_for_output()
@@ -181,6 +182,7 @@ impl Node {
         !self.has_output() && self.looks_for_output()
     }
 
+    #[inline(never)]
     fn looks_for_output(&self) -> bool {
         if self.halted.is_some() {
             return !self.halt_reported;
