@@ -104,13 +104,8 @@ impl Log {
         self.window.as_ref().map_or(0, |window| window.capacity())
     }
 
-    /// Appends one entry; its index is one more than the last. Gives its name and its size in bytes.
-    pub(crate) fn append(
-        &mut self,
-        term: Term,
-        kind: EntryKind,
-        payload: &[u8],
-    ) -> (EntryId, usize) {
+    /// Appends one entry; its index is one more than the last. Gives its size in bytes.
+    pub(crate) fn append(&mut self, term: Term, kind: EntryKind, payload: &[u8]) -> usize {
         let id = EntryId { term, index: self.last.id.index.next() };
         let bytes = payload.len().saturating_add(MAX_HEADER_BYTES);
         let window = Window::with_room(&mut self.window, &mut self.marks, id.index, bytes);
@@ -124,7 +119,7 @@ impl Log {
             self.terms.push((id.index, term));
         }
         self.last = Point { id, checksum };
-        (id, bytes)
+        bytes
     }
 
     /// Appends a run that begins after the last entry, was verified, and ends in `end`.

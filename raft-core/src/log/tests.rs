@@ -140,7 +140,7 @@ fn capacity_follows_the_entries_at_one_small_entry_a_slice() {
     let mut log = empty();
     let mut bytes = 0;
     for _ in 0..100_000 {
-        bytes += log.append(Term(1), EntryKind::Command, &[1; 16]).1;
+        bytes += log.append(Term(1), EntryKind::Command, &[1; 16]);
         log.slice(log.last_index(), log.last_index(), 100);
     }
     assert!(log.capacity() < bytes * 5 / 4 + (128 << 10), "{} for {bytes}", log.capacity());
@@ -291,7 +291,8 @@ fn perform(log: &mut Log, model: &mut Vec<(EntryId, Vec<u8>)>, step: Step, fill:
     match step {
         Step::Append { raises, bytes } => {
             let payload = vec![fill; bytes];
-            let (id, _) = log.append(Term(term + u64::from(raises)), EntryKind::Command, &payload);
+            log.append(Term(term + u64::from(raises)), EntryKind::Command, &payload);
+            let id = log.last().id;
             assert_eq!(id.index, next(model));
             model.push((id, payload));
         }
@@ -300,7 +301,8 @@ fn perform(log: &mut Log, model: &mut Vec<(EntryId, Vec<u8>)>, step: Step, fill:
             for number in 0..entries {
                 let payload = vec![fill; bytes];
                 let term = Term(term + number as u64 / 20);
-                let (id, _) = other.append(term, EntryKind::Command, &payload);
+                other.append(term, EntryKind::Command, &payload);
+                let id = other.last().id;
                 model.push((id, payload));
             }
             while log.last_index() < other.last_index() {

@@ -57,7 +57,8 @@ impl Leader {
 
     fn append_membership(&mut self, shared: &mut Shared, next: Membership) -> EntryId {
         let (before, payload) = (shared.log.last(), encode_membership(&next));
-        let (id, bytes) = append(shared, EntryKind::Membership, &payload);
+        let bytes = append(shared, EntryKind::Membership, &payload);
+        let id = shared.log.last().id;
         self.uncommitted_bytes = self.uncommitted_bytes.saturating_add(bytes);
         shared.memberships.appended(id.index, next);
         self.reconfigure(shared, before);

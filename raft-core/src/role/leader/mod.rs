@@ -60,13 +60,13 @@ impl Leader {
         let votes = |id| Votes::of(shared.memberships.current(), id);
         let peers = others.map(|id| Peer::new(id, votes(id), last, 1)).collect();
         let votes = votes(me);
-        let (opened, _) = append(shared, EntryKind::Noop, &[]);
+        append(shared, EntryKind::Noop, &[]);
         Self {
             votes,
             quorum: Votes::quorum(shared.memberships.current()),
             peers,
             first_session: 1,
-            opened: opened.index,
+            opened: shared.log.last_index(),
             heartbeat_at: now.plus(shared.config.heartbeat_ticks.into()),
             check_quorum_at: now.plus(shared.config.election_ticks_min.into()),
             ..Self::default()
@@ -171,10 +171,10 @@ impl Leader {
         if full || shared.log.last_index().0 >= u64::MAX - 1 {
             return Err(Refused::Busy { uncommitted_bytes });
         }
-        let (id, bytes) = append(shared, EntryKind::Command, payload);
+        let bytes = append(shared, EntryKind::Command, payload);
         self.uncommitted_bytes = uncommitted_bytes.saturating_add(bytes);
         self.wake(shared);
-        Ok(id)
+        Ok(shared.log.last().id)
     }
 
     /// Entries were handed out for `Apply`: those of this term make room for new proposals.
@@ -429,8 +429,9 @@ fn differs(shared: &Shared, at: EntryId, checksum: Checksum) -> bool {
     shared.log.term(at.index).is_some() && !shared.log.agrees(Point { id: at, checksum })
 }
 
-fn append(shared: &mut Shared, kind: EntryKind, payload: &[u8]) -> (EntryId, usize) {
-    let (id, bytes) = shared.log.append(shared.hard_state.term, kind, payload);
+/// Appends an entry of this term; gives its size in bytes.
+fn append(shared: &mut Shared, kind: EntryKind, payload: &[u8]) -> usize {
+    let bytes = shared.log.append(shared.hard_state.term, kind, payload);
     shared.appended(bytes);
-    (id, bytes)
+    bytes
 }
