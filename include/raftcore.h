@@ -597,7 +597,7 @@ typedef struct raftcore_chunk_request {
 // The entries are damaged.
 #define RAFTCORE_STATUS_REJECTED_ENTRIES 206
 
-// The entries do not follow their predecessor, or are newer than the message.
+// The message names an entry that cannot be, or holds entries newer than itself.
 #define RAFTCORE_STATUS_REJECTED_SEQUENCE 207
 
 // The message contradicts a committed entry.

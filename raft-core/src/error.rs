@@ -87,10 +87,10 @@ pub enum RejectedMessage {
     /// Its entries do not follow each other, its predecessor or its term.
     #[error("entries out of order: {0}")]
     Entries(#[from] EntriesError),
-    /// Its entries do not follow their predecessor, or are newer than the message.
+    /// It names an entry that cannot be, or holds entries newer than itself.
     #[error("entries do not follow entry {prev} in term {term}")]
     Sequence {
-        /// The predecessor named.
+        /// The entry named.
         prev: EntryId,
         /// The message's term.
         term: Term,

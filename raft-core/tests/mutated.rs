@@ -131,13 +131,12 @@ fn mutate_body(random: &mut Random, body: &mut Body) {
 fn mutate_append(random: &mut Random, body: &mut Append) {
     match random.below(6) {
         0 => body.session = random.small(body.session),
-        1 => body.prev_term = random.id(body.prev()).term,
+        1 => body.prev_term = Term(random.number(body.prev_term.0)),
         2 => body.prev_checksum = random.small(body.prev_checksum),
         3 => body.commit = random.index(body.commit),
         4 => {
             let first = random.index(body.entries.first());
-            let count = random.below(4) as u32;
-            let bytes = body.entries.bytes().clone();
+            let (count, bytes) = (body.entries.len() as u32, body.entries.bytes().clone());
             body.entries = Entries::decode(first, count, bytes).unwrap_or(body.entries.clone());
         }
         _ => {

@@ -74,7 +74,7 @@ pub const RAFTCORE_STATUS_REJECTED_TERM_OUT_OF_RANGE: raftcore_status = 204;
 pub const RAFTCORE_STATUS_REJECTED_SECOND_LEADER: raftcore_status = 205;
 /// The entries are damaged.
 pub const RAFTCORE_STATUS_REJECTED_ENTRIES: raftcore_status = 206;
-/// The entries do not follow their predecessor, or are newer than the message.
+/// The message names an entry that cannot be, or holds entries newer than itself.
 pub const RAFTCORE_STATUS_REJECTED_SEQUENCE: raftcore_status = 207;
 /// The message contradicts a committed entry.
 pub const RAFTCORE_STATUS_REJECTED_CONTRADICTS_COMMITTED: raftcore_status = 208;

@@ -72,7 +72,8 @@ fn forged_append(node: &Node, dice: &mut Dice<'_>) -> Append {
     let entries = forge::entries(GROUP, prev, prev_checksum, &list);
     let commit = if dice.once_in(2) { prev.index.plus(2) } else { dice.index(node.commit_index()) };
     let session = 1 + u32::from(dice.once_in(4));
-    let entries = entries.unwrap_or_default();
+    let nothing = || Entries::decode(prev.index.next(), 0, Bytes::new()).unwrap_or_default();
+    let entries = entries.unwrap_or_else(nothing);
     Append { session, prev_checksum, prev_term: prev.term, commit, entries }
 }
 

@@ -94,7 +94,9 @@ impl Window {
     pub(super) fn pop_front(&mut self) -> Option<Point> {
         let block = self.sealed.pop_front()?;
         self.sealed_held = self.sealed_held.saturating_sub(block.held);
-        self.recent = Entries::default();
+        if self.recent.first() <= block.last {
+            self.recent = Entries::default();
+        }
         block.entry(block.last).map(Point::from)
     }
 

@@ -18,7 +18,7 @@ pub fn entry_id(term: u64, index: u64) -> EntryId {
 
 /// An append of entries that follow this one.
 pub fn append(prev: EntryId, prev_checksum: u32, commit: u64, entries: Entries) -> Body {
-    assert!(entries.first() == prev.index.next() || entries.first() == LogIndex(0));
+    assert_eq!(entries.first().prev(), prev.index);
     let commit = LogIndex(commit);
     Body::Append(Append { session: 1, prev_checksum, prev_term: prev.term, commit, entries })
 }

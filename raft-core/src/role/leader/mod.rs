@@ -302,12 +302,13 @@ impl Leader {
         // While no peer is beyond the commit index, only a leader that is a quorum by itself moves it.
         let ahead = || self.peers.iter().any(|peer| peer.matched > commit);
         if own > commit && (ahead() || self.votes.reach(self.quorum)) {
-            self.own_match_counts(shared, own);
+            self.count_own_match(shared, own);
         }
     }
 
+    /// Seldom needed: nearly always a peer decides.
     #[inline(never)]
-    fn own_match_counts(&mut self, shared: &mut Shared, own: LogIndex) {
+    fn count_own_match(&mut self, shared: &mut Shared, own: LogIndex) {
         self.advance_commit(shared, own);
     }
 
