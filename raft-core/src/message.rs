@@ -2,6 +2,8 @@
 #![cfg_attr(not(feature = "inspect"), allow(unreachable_pub, reason = "bodies are opaque outside"))]
 
 use alloc::boxed::Box;
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error, U32Deserializer};
 use serde::{Deserialize, Serialize};
 
 use crate::entries::{Checksum, Entries};
@@ -120,26 +122,10 @@ pub enum MessageKind {
 }
 
 impl MessageKind {
-    /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 14] = [
-        Self::PreVote,
-        Self::PreVoteReply,
-        Self::RequestVote,
-        Self::VoteReply,
-        Self::Append,
-        Self::AppendReply,
-        Self::Heartbeat,
-        Self::HeartbeatReply,
-        Self::Commit,
-        Self::SnapshotChunk,
-        Self::SnapshotReply,
-        Self::ReadIndex,
-        Self::ReadIndexReply,
-        Self::TimeoutNow,
-    ];
-
+    /// The kind of this number: they are declared in its order.
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(byte).checked_sub(1)?).copied()
+        let place: U32Deserializer<Error> = u32::from(byte.checked_sub(1)?).into_deserializer();
+        Self::deserialize(place).ok()
     }
 }
 
