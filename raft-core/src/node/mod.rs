@@ -490,6 +490,8 @@ impl Node {
 
     /// Any input, completion or poll as a value: the methods and this are the same door.
     pub fn input(&mut self, input: Input) -> Answer {
+        let asked = |result: Result<(), Refused>| result.map_or_else(Answer::Refused, done);
+        let told = |result: Result<(), Misuse>| result.map_or_else(Answer::Misuse, done);
         match input {
             Input::Tick(now) => self.tick(now),
             Input::Receive(message) => {
@@ -497,27 +499,17 @@ impl Node {
             }
             Input::Propose(payload) => return proposed(self.propose(&payload)),
             Input::ProposeMembership(change) => return proposed(self.propose_membership(change)),
-            Input::Read { id, consistency } => {
-                return self.read(id, consistency).map_or_else(Answer::Refused, done);
-            }
-            Input::TransferLeadership { to } => {
-                return self.transfer_leadership(to).map_or_else(Answer::Refused, done);
-            }
-            Input::Campaign => return self.campaign().map_or_else(Answer::Refused, done),
-            Input::StepDown => return self.step_down().map_or_else(Answer::Refused, done),
+            Input::Read { id, consistency } => return asked(self.read(id, consistency)),
+            Input::TransferLeadership { to } => return asked(self.transfer_leadership(to)),
+            Input::Campaign => return asked(self.campaign()),
+            Input::StepDown => return asked(self.step_down()),
             Input::Trim { max_bytes } => self.trim(max_bytes),
-            Input::Persisted(write) => {
-                return self.persisted(write).map_or_else(Answer::Misuse, done);
-            }
-            Input::Applied(index) => return self.applied(index).map_or_else(Answer::Misuse, done),
-            Input::LogRead { request, entries } => {
-                return self.log_read(request, entries).map_or_else(Answer::Misuse, done);
-            }
-            Input::SnapshotTaken(index) => {
-                return self.snapshot_taken(index).map_or_else(Answer::Misuse, done);
-            }
+            Input::Persisted(write) => return told(self.persisted(write)),
+            Input::Applied(index) => return told(self.applied(index)),
+            Input::LogRead { request, entries } => return told(self.log_read(request, entries)),
+            Input::SnapshotTaken(index) => return told(self.snapshot_taken(index)),
             Input::SnapshotChunk { request, chunk } => {
-                return self.snapshot_chunk(request, chunk).map_or_else(Answer::Misuse, done);
+                return told(self.snapshot_chunk(request, chunk));
             }
             Input::StorageFailed => self.storage_failed(),
             Input::Poll => return Answer::Output(self.poll_output()),
