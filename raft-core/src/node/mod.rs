@@ -171,16 +171,7 @@ impl Node {
     /// [`Refused`] if this node does not lead, is busy, has halted, or the payload is too large.
     #[inline]
     pub fn propose(&mut self, payload: &[u8]) -> Result<EntryId, Refused> {
-        let result = self.try_propose(payload);
-        self.counted(result)
-    }
-
-    fn try_propose(&mut self, payload: &[u8]) -> Result<EntryId, Refused> {
-        self.refuse_if_halted()?;
-        match &mut self.role {
-            Role::Leader(leader) => leader.propose(&mut self.shared, payload),
-            _ => Err(Refused::NotLeader { leader: self.leader() }),
-        }
+        self.ask_leader(|leader, shared| leader.propose(shared, payload))
     }
 
     /// Changes the membership (Raft 6; thesis 4): the complete new topology.
@@ -204,6 +195,7 @@ impl Node {
     /// [`Refused`] if no leader is known, too many reads are under way, or the node has halted.
     pub fn read(&mut self, id: ReadId, consistency: ReadConsistency) -> Result<(), Refused> {
         self.ask(|Self { shared, role, .. }| {
+            shared.sources = Sources::ALL;
             let open = shared.reads.len();
             if open >= shared.config.max_reads {
                 return Err(Refused::TooManyReads { open });
@@ -245,6 +237,7 @@ impl Node {
     }
 
     /// Asks for what only a leader does.
+    #[inline]
     fn ask_leader<T>(
         &mut self,
         ask: impl FnOnce(&mut Leader, &mut Shared) -> Result<T, Refused>,
@@ -256,13 +249,10 @@ impl Node {
     }
 
     /// Asks for what may be refused.
+    #[inline]
     fn ask<T>(&mut self, ask: impl FnOnce(&mut Self) -> Result<T, Refused>) -> Result<T, Refused> {
-        self.shared.sources = Sources::ALL;
-        let result = self.refuse_if_halted().and_then(|()| ask(self));
-        self.counted(result)
-    }
-
-    fn counted<T>(&mut self, result: Result<T, Refused>) -> Result<T, Refused> {
+        let runs = self.runs(|reason| Refused::Halted { reason });
+        let result = runs.and_then(|()| ask(self));
         if result.is_err() {
             count(&mut self.shared.counters().refused);
         }
@@ -315,7 +305,7 @@ impl Node {
     /// [`Misuse`] if the write was never handed out, or the node has halted.
     #[inline(always)]
     pub fn persisted(&mut self, write: WriteId) -> Result<(), Misuse> {
-        self.misuse_if_halted()?;
+        self.runs(|reason| Misuse::Halted { reason })?;
         let shared = &mut self.shared;
         let incarnation = shared.hard_state.incarnation;
         if shared.durability.persisted(write, incarnation, shared.log.last_index())? {
@@ -383,7 +373,7 @@ impl Node {
     /// # Errors
     /// [`Misuse`] if the entry was not handed out for `Apply`, or the node has halted.
     pub fn applied(&mut self, index: LogIndex) -> Result<(), Misuse> {
-        self.misuse_if_halted()?;
+        self.runs(|reason| Misuse::Halted { reason })?;
         let handed_out = self.shared.delivered;
         if index > handed_out {
             return Err(Misuse::NotHandedOut { index, handed_out });
@@ -412,8 +402,8 @@ impl Node {
         request: LogReadId,
         entries: Result<Entries, Unavailable>,
     ) -> Result<(), Misuse> {
+        self.runs(|reason| Misuse::Halted { reason })?;
         self.shared.sources = Sources::ALL;
-        self.misuse_if_halted()?;
         let (first, last) = entries.as_ref().map(|e| (e.first(), e.last())).unwrap_or_default();
         let shared = &mut self.shared;
         let again = shared.after(shared.config.heartbeat_ticks.into());
@@ -441,8 +431,8 @@ impl Node {
     /// # Errors
     /// [`Misuse::BeyondApplied`] if so much was not applied; [`Misuse::Halted`].
     pub fn snapshot_taken(&mut self, index: LogIndex) -> Result<(), Misuse> {
+        self.runs(|reason| Misuse::Halted { reason })?;
         self.shared.sources = Sources::ALL;
-        self.misuse_if_halted()?;
         let applied = self.shared.applied;
         if index > applied {
             return Err(Misuse::BeyondApplied { index, applied });
@@ -464,8 +454,8 @@ impl Node {
         request: ChunkId,
         chunk: Result<Chunk, Unavailable>,
     ) -> Result<(), Misuse> {
+        self.runs(|reason| Misuse::Halted { reason })?;
         self.shared.sources = Sources::ALL;
-        self.misuse_if_halted()?;
         let shared = &mut self.shared;
         if !shared.snapshots.was_requested(request, shared.hard_state.incarnation) {
             return Err(Misuse::UnknownRequest);
@@ -524,16 +514,10 @@ impl Node {
         }
     }
 
+    /// Whether the node still takes anything: if not, the error that says why it has halted.
     #[inline]
-    fn refuse_if_halted(&self) -> Result<(), Refused> {
-        let Some(reason) = self.halted.as_deref() else { return Ok(()) };
-        Err(Refused::Halted { reason: *reason })
-    }
-
-    #[inline]
-    fn misuse_if_halted(&self) -> Result<(), Misuse> {
-        let Some(reason) = self.halted.as_deref() else { return Ok(()) };
-        Err(Misuse::Halted { reason: *reason })
+    fn runs<E>(&self, error: fn(HaltReason) -> E) -> Result<(), E> {
+        self.halted.as_deref().map_or(Ok(()), |reason| Err(error(*reason)))
     }
 }
 

@@ -90,9 +90,7 @@ impl Node {
 
     /// Rejects what no honest peer sends, whatever the state here.
     fn admit(&self, message: &Message) -> Taken {
-        if let Some(reason) = self.halted.as_deref() {
-            return Err(RejectedMessage::Halted { reason: *reason });
-        }
+        self.runs(|reason| RejectedMessage::Halted { reason })?;
         let Message { group, from, to, .. } = *message;
         let identity = self.shared.identity;
         if group != identity.group {

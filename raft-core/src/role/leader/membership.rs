@@ -91,7 +91,7 @@ impl Leader {
             }
         }
         shared.log_reads.forget_peers(|id| !is_member(id));
-        self.cursor = 0;
+        self.wake(shared);
     }
 
     /// Goes on with a change whose entry is committed: leaves a joint membership, hands over if
@@ -114,7 +114,7 @@ impl Leader {
     }
 
     /// A leader that has removed itself names the voter that knows most (thesis 4.2.2).
-    fn hand_over(&mut self, shared: &Shared) {
+    fn hand_over(&mut self, shared: &mut Shared) {
         let voters = self.peers.iter().filter(|peer| peer.votes.incoming() > 0);
         if let Some(to) = voters.max_by_key(|peer| peer.matched).map(|peer| peer.id) {
             // The target is a voter, and no other handover runs.

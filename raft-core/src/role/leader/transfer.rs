@@ -16,7 +16,7 @@ pub(super) struct Transfer {
 }
 
 impl Leader {
-    pub(crate) fn transfer(&mut self, shared: &Shared, to: NodeId) -> Result<(), Refused> {
+    pub(crate) fn transfer(&mut self, shared: &mut Shared, to: NodeId) -> Result<(), Refused> {
         if to == shared.me() {
             return Ok(());
         }
@@ -30,6 +30,7 @@ impl Leader {
                 let now = shared.now.unwrap_or_default();
                 let deadline = now.plus(shared.config.election_ticks_max.into());
                 self.transfer = Some(Transfer { to, deadline, sent: false }.into());
+                self.wake(shared);
             }
         }
         Ok(())
