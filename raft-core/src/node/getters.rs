@@ -6,6 +6,7 @@ use super::Node;
 use crate::membership::Membership;
 use crate::role::Role;
 use crate::role::leader::Leader;
+use crate::sources::Sources;
 use crate::status::{RoleName, Status};
 use crate::types::{Identity, Incarnation, LogIndex, NodeId, Term};
 
@@ -154,7 +155,9 @@ impl Node {
 
     fn without_counters(&self) -> Self {
         let mut node = self.clone();
-        node.shared.sources = super::Sources::ALL;
+        if node.halted.is_none() {
+            node.shared.sources = Sources::ALL;
+        }
         node.shared.log.forget_recent();
         node.shared.counters = None;
         node.shared.doubt = None;

@@ -45,8 +45,8 @@ const NOT_BEFORE_FIRST_TICK: Tick = Tick(u64::MAX);
 pub struct Node {
     shared: Shared,
     role: Role,
+    /// One output is left then: to say so, while there are sources.
     halted: Option<Box<HaltReason>>,
-    halt_reported: bool,
 }
 
 impl Node {
@@ -116,7 +116,7 @@ impl Node {
         };
         shared.evict(shared.config.window_bytes);
         let role = Role::Follower(Follower::default());
-        Ok(Self { shared, role, halted: None, halt_reported: false })
+        Ok(Self { shared, role, halted: None })
     }
 
     /// Says what time it is: absolute, monotonic; an earlier tick is ignored, coarse steps are fine.
@@ -157,7 +157,6 @@ impl Node {
     pub fn receive(&mut self, message: Message) -> Result<(), RejectedMessage> {
         let result = self.receive_checked(message);
         if result.is_err() {
-            self.shared.sources = Sources::ALL;
             count(&mut self.shared.counters().rejected_messages);
         }
         result

@@ -18,8 +18,9 @@ impl Node {
     }
 
     fn poll_sources(&mut self) -> Option<Output> {
-        if self.halted.is_some() {
-            return self.poll_halted();
+        if let Some(reason) = self.halted.as_deref() {
+            self.shared.sources = Sources::NONE;
+            return Some(Output::Halted(*reason));
         }
         let sources = self.shared.sources;
         if sources.has(Sources::ROLE) {
@@ -43,14 +44,6 @@ impl Node {
     fn poll_after(&mut self, source: Sources) -> Option<Output> {
         self.shared.sources.remove(source);
         self.poll_output()
-    }
-
-    #[cold]
-    fn poll_halted(&mut self) -> Option<Output> {
-        self.shared.sources = Sources::NONE;
-        let first = !core::mem::replace(&mut self.halt_reported, true);
-        let reason = self.halted.as_deref().copied();
-        reason.filter(|_| first).map(Output::Halted)
     }
 
     #[inline(never)]
@@ -185,7 +178,7 @@ impl Node {
     #[inline(never)]
     fn looks_for_output(&self) -> bool {
         if self.halted.is_some() {
-            return !self.halt_reported;
+            return self.shared.sources != Sources::NONE;
         }
         let shared = &self.shared;
         shared.may_write()
