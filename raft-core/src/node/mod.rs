@@ -9,7 +9,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use crate::config::Config;
-use crate::durability::{Durability, Made, Mail, Rare};
+use crate::durability::{Durability, Mail, Rare};
 use crate::entries::Entries;
 use crate::error::{Misuse, Refused, RejectedMessage, StartError};
 use crate::input::{Answer, Chunk, Input, Unavailable};
@@ -336,25 +336,22 @@ impl Node {
         }
     }
 
+    /// More than entries may survive a crash now.
     #[cold]
     fn look_at_made(&mut self) {
         self.shared.sources = Sources::ALL;
         while let Some(made) = self.shared.durability.next_made() {
-            self.on_made(made);
-        }
-    }
-
-    /// Something besides entries survives a crash now.
-    fn on_made(&mut self, made: Made) {
-        if let Some(state) = made.hard_state {
-            self.shared.behind = (state != self.shared.hard_state).then(|| state.into());
-        }
-        if let (Role::Follower(follower), Some((transfer, end))) = (&mut self.role, made.chunk) {
-            follower.on_chunk_durable(&mut self.shared, transfer, end);
-        }
-        if let Some(meta) = made.snapshot {
-            self.shared.snapshots.became_durable(meta);
-            self.discard();
+            if let Some(state) = made.hard_state {
+                self.shared.behind = (state != self.shared.hard_state).then(|| state.into());
+            }
+            if let (Role::Follower(follower), Some((transfer, end))) = (&mut self.role, made.chunk)
+            {
+                follower.on_chunk_durable(&mut self.shared, transfer, end);
+            }
+            if let Some(meta) = made.snapshot {
+                self.shared.snapshots.became_durable(meta);
+                self.discard();
+            }
         }
     }
 
