@@ -1,6 +1,7 @@
 //! What a node tells of itself.
 
-use core::fmt::{self, Write as _};
+use alloc::format;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::Node;
 use crate::membership::Membership;
@@ -140,17 +141,7 @@ impl Node {
 
 impl Node {
     fn digest(&self) -> u64 {
-        struct Digest(xxhash_rust::xxh3::Xxh3);
-        impl fmt::Write for Digest {
-            fn write_str(&mut self, text: &str) -> fmt::Result {
-                self.0.update(text.as_bytes());
-                Ok(())
-            }
-        }
-        let mut digest = Digest(xxhash_rust::xxh3::Xxh3::new());
-        // Feeding a digest cannot fail.
-        let _ = write!(digest, "{self:?}");
-        digest.0.digest()
+        xxh3_64(format!("{self:?}").as_bytes())
     }
 
     fn without_counters(&self) -> Self {
