@@ -1,6 +1,6 @@
 //! What is durable, what is on its way there, and which messages wait for it.
 //!
-//! Each message waits for exactly the state it claims (its [`Claim`]), and no more.
+//! Each message waits for exactly the state it claims, and no more.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -10,7 +10,7 @@ use crate::error::Misuse;
 use crate::few::Few;
 use crate::message::{AppendOutcome, AppendReply, Body, Message};
 use crate::output::{SnapshotChunk, SnapshotMeta, Write};
-use crate::types::{HardState, Incarnation, LogIndex, NodeId, SnapshotId, Term, Tick, WriteId};
+use crate::types::{HardState, Incarnation, LogIndex, SnapshotId, Tick, WriteId};
 
 /// Most messages that wait; more peers than a membership can have are strangers.
 const MAX_MAIL: usize = 512;
@@ -265,41 +265,38 @@ impl Rare {
     }
 }
 
-/// The durable state that a message speaks of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Claim {
-    /// Nothing (pre-votes).
-    Nothing,
-    /// This term was reached.
-    Term(Term),
-    /// This vote was given in this term.
-    Vote(Term, NodeId),
+/// Whether a message claims nothing about durable state: a pre-vote promises nothing (thesis 9.6).
+fn claims_nothing(message: &Message) -> bool {
+    match message.body {
+        Body::PreVoteReply(reply) => reply.granted,
+        Body::VoteReply(reply) => reply.granted && put_back!(VoteBeforeDurable),
+        _ => false,
+    }
 }
 
-impl Claim {
-    fn holds(self, durable: HardState) -> bool {
-        match self {
-            Self::Nothing => true,
-            Self::Term(term) => durable.term >= term,
-            Self::Vote(term, node) => durable.term == term && durable.vote == Some(node),
+/// Whether what a message claims is durable: that its term was reached, and that its vote was given.
+fn may_leave(message: &Message, durable: HardState) -> bool {
+    let claimed = match message.body {
+        Body::VoteReply(reply) if reply.granted => {
+            durable.term == message.term && durable.vote == Some(message.to)
         }
-    }
+        _ => durable.term >= message.term,
+    };
+    claimed || claims_nothing(message)
 }
 
 /// Messages that wait for what they claim. At most one of a kind for a peer: a newer one takes
 /// the place of the older.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Mail {
-    waiting: Vec<(Claim, Message)>,
+    waiting: Vec<Message>,
 }
 
 impl Mail {
     /// Takes a message. Says whether one was lost for it, or it was itself.
     #[must_use]
-    pub(crate) fn post(&mut self, message: Message, claim: Claim) -> bool {
-        let same = |(_, other): &&mut (Claim, Message)| {
-            other.to == message.to && other.kind() == message.kind()
-        };
+    pub(crate) fn post(&mut self, message: Message) -> bool {
+        let same = |other: &&mut Message| other.to == message.to && other.kind() == message.kind();
         let old_term = matches!(
             message.body,
             Body::AppendReply(AppendReply { outcome: AppendOutcome::OldTerm, .. })
@@ -307,30 +304,30 @@ impl Mail {
         if let Some(place) = self.waiting.iter_mut().find(same) {
             // What the present leader waits for is worth more than telling an earlier one.
             if !old_term {
-                *place = (claim, message);
+                *place = message;
             }
             !old_term
         } else if self.waiting.len() < MAX_MAIL {
-            self.waiting.push((claim, message));
+            self.waiting.push(message);
             false
         } else {
             true
         }
     }
 
-    /// The oldest message whose claim holds.
+    /// The oldest message that may leave.
     pub(crate) fn take(&mut self, durable: HardState) -> Option<Message> {
-        let at = self.waiting.iter().position(|(claim, _)| claim.holds(durable))?;
-        Some(self.waiting.remove(at).1)
+        let at = self.waiting.iter().position(|message| may_leave(message, durable))?;
+        Some(self.waiting.remove(at))
     }
 
     pub(crate) fn has(&self, durable: HardState) -> bool {
-        self.waiting.iter().any(|(claim, _)| claim.holds(durable))
+        self.waiting.iter().any(|message| may_leave(message, durable))
     }
 
     /// A new term: what was held for the old one is of no use any more.
     pub(crate) fn drop_held(&mut self) {
-        self.waiting.retain(|(claim, _)| *claim == Claim::Nothing);
+        self.waiting.retain(claims_nothing);
     }
 
     pub(crate) fn trim(&mut self) {

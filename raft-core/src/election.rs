@@ -1,6 +1,5 @@
 //! Who gets a vote (Raft 5.2, 5.4.1; thesis 4.2.3, 9.6). Role-independent: every node votes.
 
-use crate::durability::Claim;
 use crate::log::Point;
 use crate::message::{
     AppendOutcome, AppendReply, Body, Message, PreVote, PreVoteReply, RequestVote, VoteReply,
@@ -28,8 +27,7 @@ pub(crate) fn on_pre_vote(
     }
     let granted = !differs && asked >= shared.term() && shared.is_up_to_date(request.last);
     let body = Body::PreVoteReply(PreVoteReply { asked, granted, differs });
-    let claim = if granted { Claim::Nothing } else { Claim::Term(shared.term()) };
-    shared.post(from, body, claim);
+    shared.post(from, body);
 }
 
 /// Answers a vote request of the current term; says whether the vote is given.
@@ -45,12 +43,7 @@ pub(crate) fn on_request_vote(shared: &mut Shared, from: NodeId, request: Reques
     if granted {
         shared.set_hard_state(shared.term(), Some(from));
     }
-    let claim = match granted {
-        true if !put_back!(VoteBeforeDurable) => Claim::Vote(shared.term(), from),
-        true => Claim::Nothing,
-        false => Claim::Term(shared.term()),
-    };
-    shared.post(from, Body::VoteReply(VoteReply { granted }), claim);
+    shared.post(from, Body::VoteReply(VoteReply { granted }));
     granted
 }
 
@@ -64,5 +57,5 @@ pub(crate) fn answer_old_term(shared: &mut Shared, message: &Message) {
         }
         _ => return,
     };
-    shared.post(message.from, body, Claim::Term(shared.term()));
+    shared.post(message.from, body);
 }

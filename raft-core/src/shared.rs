@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use crate::config::{Config, MAX_PRIORITY};
-use crate::durability::{Claim, Durability, Mail};
+use crate::durability::{Durability, Mail};
 use crate::entries::Entries;
 use crate::few::Few;
 use crate::log::{Fetched, Log, Point};
@@ -87,10 +87,10 @@ impl Shared {
     }
 
     /// Sends a message of the current term once what it claims is durable.
-    pub(crate) fn post(&mut self, to: NodeId, body: Body, claim: Claim) {
+    pub(crate) fn post(&mut self, to: NodeId, body: Body) {
         let message = self.message(to, body);
         self.sources.add(Sources::MAIL);
-        if self.mail.post(message, claim) {
+        if self.mail.post(message) {
             count(&mut self.counters().merged_messages);
         }
     }

@@ -2,7 +2,6 @@
 //! (Raft 5.2, 5.3).
 
 use super::Transition;
-use crate::durability::Claim;
 use crate::entries::{Checksum, Entries, EntryRef};
 use crate::error::RejectedMessage;
 use crate::log::{Log, Point, Verified};
@@ -411,7 +410,7 @@ impl Follower {
     ) {
         let reply = SnapshotReply { session: self.session, snapshot, received, again };
         if let Some(leader) = self.leader {
-            post_for_term(shared, leader, Body::SnapshotReply(reply.into()));
+            shared.post(leader, Body::SnapshotReply(reply.into()));
         }
     }
 
@@ -454,7 +453,7 @@ impl Follower {
         self.ask_due |= shared.reads.is_asking() && self.may_ask_again(shared);
         let Heartbeat { session, token, .. } = beat;
         let body = Body::HeartbeatReply(HeartbeatReply { session, token, verified });
-        post_for_term(shared, from, body);
+        shared.post(from, body);
     }
 
     /// The leader wants this node to take over: no pre-vote, no waiting (thesis 3.10).
@@ -566,9 +565,5 @@ fn holds(shared: &Shared, end: EntryId) -> bool {
 
 /// Answers an append with something other than success; it waits for its term only.
 pub(crate) fn reply(shared: &mut Shared, to: NodeId, session: u32, outcome: AppendOutcome) {
-    post_for_term(shared, to, Body::AppendReply(AppendReply { session, outcome }));
-}
-
-pub(crate) fn post_for_term(shared: &mut Shared, to: NodeId, body: Body) {
-    shared.post(to, body, Claim::Term(shared.term()));
+    shared.post(to, Body::AppendReply(AppendReply { session, outcome }));
 }

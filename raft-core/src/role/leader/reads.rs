@@ -5,7 +5,6 @@ use crate::few::Few;
 use crate::message::{Body, HeartbeatReply, ReadIndex, ReadIndexReply};
 use crate::output::ReadConsistency;
 use crate::replication::Peer;
-use crate::role::follower::post_for_term;
 use crate::shared::{Shared, count};
 use crate::sources::Sources;
 use crate::types::{LogIndex, NodeId, ReadId, Tick};
@@ -142,7 +141,7 @@ impl Leader {
             if asked <= round {
                 let index = Some(index);
                 let reply = ReadIndexReply { incarnation, token, index };
-                post_for_term(shared, from, Body::ReadIndexReply(reply));
+                shared.post(from, Body::ReadIndexReply(reply));
             }
             asked > round
         });
