@@ -44,26 +44,20 @@ impl Proposals {
     #[inline(never)]
     pub(crate) fn delivered(&mut self, last: LogIndex, term: impl Fn(LogIndex) -> Option<Term>) {
         let newest = term(last);
-        let mut at = 0;
-        while let Some(span) = self.open.get_mut(at) {
-            let (ours, upto) = (Some(span.term), span.last.min(last));
-            if newest == ours {
-                // An entry of a term has all earlier ones of that term before it.
-                span.first = span.first.max(upto.next());
-            } else if span.first <= upto {
-                span.first = end_of(ours, span.first, upto, &term);
+        let Self { open, outcomes } = self;
+        open.retain(|span| {
+            let ours = Some(span.term);
+            while span.first <= span.last.min(last) && term(span.first) == ours {
+                span.first = span.first.next();
             }
+            let ended = span.first > span.last;
             let lost = span.first <= last || newest > ours;
-            if lost && span.first <= span.last {
+            if lost && !ended {
                 let from = EntryId { term: span.term, index: span.first };
-                self.outcomes.push(Output::ProposalsLost { from, through: span.last });
+                outcomes.push(Output::ProposalsLost { from, through: span.last });
             }
-            if lost || span.first > span.last {
-                self.open.remove(at);
-            } else {
-                at = at.saturating_add(1);
-            }
-        }
+            !lost && !ended
+        });
     }
 
     /// A received snapshot ends in this entry: what became of proposals up to there, nobody can tell,
@@ -94,20 +88,6 @@ impl Proposals {
         self.open.trim();
         self.outcomes.trim();
     }
-}
-
-/// The first entry from `first` on that has another term than `ours`, or is after `upto`.
-#[cold]
-fn end_of(
-    ours: Option<Term>,
-    mut first: LogIndex,
-    upto: LogIndex,
-    term: &impl Fn(LogIndex) -> Option<Term>,
-) -> LogIndex {
-    while first <= upto && term(first) == ours {
-        first = first.next();
-    }
-    first
 }
 
 #[cfg(test)]
