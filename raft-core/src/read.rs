@@ -3,8 +3,6 @@
 //! A read is confirmed by a round of heartbeats made after it arrived, and is ready when the state
 //! machine has applied what was committed then. A follower asks the leader for that index.
 
-use core::num::NonZeroU64;
-
 use crate::few::Few;
 use crate::output::{Output, ReadFailure};
 use crate::types::{LogIndex, ReadId, Tick};
@@ -30,13 +28,22 @@ enum State {
     Failed(ReadFailure),
 }
 
+impl Read {
+    /// The question whose answer it waits for.
+    const fn token(&self) -> Option<u64> {
+        if let State::Asking { token } = self.state { Some(token) } else { None }
+    }
+
+    const fn has_failed(&self) -> bool {
+        matches!(self.state, State::Failed(_))
+    }
+}
+
 /// The reads of this node, whoever answers them. Each ends in exactly one output, by its deadline
 /// at the latest.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reads {
     open: Few<Read>,
-    /// When the first of them times out.
-    deadline: Option<NonZeroU64>,
     /// The newest question to a leader that was sent; never used twice in a life, whatever roles
     /// come and go, so that a late answer fits no later question.
     asked: u64,
@@ -52,8 +59,9 @@ impl Reads {
         self.open.is_empty()
     }
 
+    /// When the first of them times out.
     pub(crate) fn deadline(&self) -> Option<Tick> {
-        self.deadline.map(|at| Tick(at.get()))
+        self.open.iter().filter(|read| !read.has_failed()).map(|read| read.deadline).min()
     }
 
     /// The question that reads arriving now wait for.
@@ -78,25 +86,17 @@ impl Reads {
 
     /// Takes a read that waits for the answer to `token`.
     pub(crate) fn ask(&mut self, id: ReadId, token: u64, deadline: Tick) {
-        self.push(Read { id, deadline, state: State::Asking { token } });
+        self.open.push(Read { id, deadline, state: State::Asking { token } });
     }
 
     /// Takes a read that needs no question.
     pub(crate) fn wait_for(&mut self, id: ReadId, index: LogIndex, deadline: Tick) {
-        self.push(Read { id, deadline, state: State::Confirmed { index } });
-    }
-
-    fn push(&mut self, read: Read) {
-        self.deadline = self.deadline.into_iter().chain(NonZeroU64::new(read.deadline.0)).min();
-        self.open.push(read);
+        self.open.push(Read { id, deadline, state: State::Confirmed { index } });
     }
 
     /// The tokens that reads wait for.
     fn tokens(&self) -> impl Iterator<Item = u64> + '_ {
-        self.open.iter().filter_map(|read| match read.state {
-            State::Asking { token } => Some(token),
-            _ => None,
-        })
+        self.open.iter().filter_map(Read::token)
     }
 
     /// Whether some read waits for an answer.
@@ -106,34 +106,25 @@ impl Reads {
 
     /// The questions up to `token` are answered: what was committed then ends at `index`.
     pub(crate) fn confirm(&mut self, token: u64, index: LogIndex) {
-        for read in self.open.iter_mut() {
-            if matches!(read.state, State::Asking { token: asked } if asked <= token) {
-                read.state = State::Confirmed { index };
-            }
-        }
+        let answered = |read: &Read| read.token().is_some_and(|asked| asked <= token);
+        self.turn(answered, State::Confirmed { index });
     }
 
     /// Nobody will answer the questions any more.
     pub(crate) fn fail_asking(&mut self, reason: ReadFailure) {
-        for read in self.open.iter_mut() {
-            if matches!(read.state, State::Asking { .. }) {
-                read.state = State::Failed(reason);
-            }
-        }
+        self.turn(|read| read.token().is_some(), State::Failed(reason));
     }
 
     /// Fails what waits too long.
     pub(crate) fn on_tick(&mut self, now: Tick) {
-        if self.deadline().is_none_or(|deadline| now < deadline) {
-            return;
+        let late = |read: &Read| now >= read.deadline && !read.has_failed();
+        self.turn(late, State::Failed(ReadFailure::TimedOut));
+    }
+
+    fn turn(&mut self, which: impl Fn(&Read) -> bool, state: State) {
+        for read in self.open.iter_mut().filter(|read| which(read)) {
+            read.state = state;
         }
-        for read in self.open.iter_mut() {
-            if now >= read.deadline && !matches!(read.state, State::Failed(_)) {
-                read.state = State::Failed(ReadFailure::TimedOut);
-            }
-        }
-        let open = self.open.iter().filter(|read| !matches!(read.state, State::Failed(_)));
-        self.deadline = open.filter_map(|read| NonZeroU64::new(read.deadline.0)).min();
     }
 
     pub(crate) fn trim(&mut self) {
@@ -155,9 +146,6 @@ impl Reads {
     /// The next read that ended.
     pub(crate) fn poll(&mut self, applied: LogIndex) -> Option<Output> {
         let Read { id, state, .. } = self.open.remove(self.ended(applied)?)?;
-        if self.open.is_empty() {
-            self.deadline = None;
-        }
         Some(match state {
             State::Failed(reason) => Output::ReadFailed { id, reason },
             _ => Output::ReadReady(id),
