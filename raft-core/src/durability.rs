@@ -4,10 +4,10 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use thin_vec::ThinVec;
 
 use crate::entries::Entries;
 use crate::error::Misuse;
-use crate::few::Few;
 use crate::message::{AppendOutcome, AppendReply, Body, Message};
 use crate::output::{SnapshotChunk, SnapshotMeta, Write};
 use crate::types::{HardState, Incarnation, LogIndex, SnapshotId, Tick, WriteId};
@@ -60,9 +60,9 @@ pub(crate) struct Durability {
     handed: LogIndex,
     rare: Option<Box<Rare>>,
     /// One for each write in flight; the newest is that of write `sequence`.
-    tickets: Few<Ticket>,
+    tickets: ThinVec<Ticket>,
     /// What writes make durable besides entries, oldest first, and was not yet looked at.
-    made: Few<Made>,
+    made: ThinVec<Made>,
     /// Bytes of entries that are not yet durable.
     undurable_bytes: usize,
     sequence: u64,
@@ -205,9 +205,8 @@ impl Durability {
     /// Not all there is survives a crash now: so many `later` writes are in flight, or dirt is left.
     #[inline(never)]
     fn persisted_in_part(&mut self, later: u64) {
-        while self.tickets.len() as u64 > later
-            && let Some(ticket) = self.tickets.pop_front()
-        {
+        while self.tickets.len() as u64 > later {
+            let ticket = self.tickets.remove(0);
             self.stable = self.stable.max(ticket.stable);
             self.undurable_bytes = self.undurable_bytes.saturating_sub(ticket.bytes);
         }
@@ -222,9 +221,9 @@ impl Durability {
     /// The next thing besides entries that became durable.
     pub(crate) fn next_made(&mut self) -> Option<Made> {
         let in_flight = self.tickets.len() as u64;
-        let done = |made: &&Made| made.sequence.saturating_add(in_flight) <= self.sequence;
-        self.made.first().filter(done)?;
-        self.made.pop_front()
+        let durable = self.sequence.saturating_sub(in_flight);
+        let done = self.made.first().is_some_and(|made| made.sequence <= durable);
+        done.then(|| self.made.remove(0))
     }
 
     #[cfg(feature = "inspect")]
@@ -234,8 +233,8 @@ impl Durability {
 
     /// Gives back memory that holds nothing.
     pub(crate) fn trim(&mut self) {
-        self.tickets.trim();
-        self.made.trim();
+        self.tickets.shrink_to_fit();
+        self.made.shrink_to_fit();
     }
 }
 

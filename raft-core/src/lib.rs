@@ -90,7 +90,6 @@ mod durability;
 mod election;
 mod entries;
 mod error;
-mod few;
 mod input;
 mod log;
 mod log_reads;

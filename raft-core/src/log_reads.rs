@@ -4,10 +4,10 @@
 //! Nothing is kept: an answer is checked and goes straight into the output it was asked for.
 
 use alloc::vec::Vec;
+use thin_vec::ThinVec;
 
 use crate::entries::Entries;
 use crate::error::Misuse;
-use crate::few::Few;
 use crate::input::Unavailable;
 use crate::log::{Fetched, Log};
 use crate::output::{LogRequest, Write};
@@ -100,7 +100,7 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LogReads {
     issued: u64,
-    open: Few<Read>,
+    open: ThinVec<Read>,
 }
 
 impl LogReads {
@@ -127,9 +127,9 @@ impl LogReads {
         if self.awaits(reader, next) {
             return None;
         }
-        let open = self.open.iter().position(|read| read.reader == reader);
-        if let Some(Read { state: State::Answered(fetched), next: found, .. }) =
-            open.and_then(|at| self.open.swap_remove(at))
+        if let Some(at) = self.open.iter().position(|read| read.reader == reader)
+            && let Read { state: State::Answered(fetched), next: found, .. } =
+                self.open.swap_remove(at)
             && found == next
         {
             return Some(fetched);
@@ -167,12 +167,12 @@ impl LogReads {
         if id.incarnation > incarnation || id.incarnation == incarnation && !issued {
             return Err(Misuse::UnknownRequest);
         }
-        let asked = |read: &Read| {
+        let asked = |(_, read): &(usize, &mut Read)| {
             let same = id.incarnation == incarnation && read.sequence == id.sequence;
             same && matches!(read.state, State::Asked)
         };
-        let Some(at) = self.open.iter().position(asked) else { return Ok(Outcome::Dropped) };
-        let Some(read) = self.open.get_mut(at) else { return Ok(Outcome::Dropped) };
+        let mut open = self.open.iter_mut().enumerate();
+        let Some((at, read)) = open.find(asked) else { return Ok(Outcome::Dropped) };
         let entries = answer.unwrap_or_default();
         if entries.is_empty() || entries.last() < read.next {
             read.state = match read.reader {
@@ -193,8 +193,7 @@ impl LogReads {
             Reader::Apply | Reader::Peer(_) => read.state = State::Answered(fetched),
             Reader::Check | Reader::Snapshot => {
                 log.recall(fetched.end);
-                let read = self.open.swap_remove(at);
-                if read.is_some_and(|read| read.reader == Reader::Snapshot) {
+                if self.open.swap_remove(at).reader == Reader::Snapshot {
                     return Ok(Outcome::Named(last));
                 }
             }
@@ -206,7 +205,7 @@ impl LogReads {
     /// whoever still needs it. Says whether there is something.
     pub(crate) fn on_tick(&mut self, now: Tick) -> bool {
         let before = self.open.len();
-        self.open.retain(|read| {
+        self.open.retain_mut(|read| {
             let over =
                 matches!(read.state, State::Failed(again) if again.is_none_or(|at| now >= at));
             let kept = !over || read.reader == Reader::Snapshot;
@@ -248,6 +247,6 @@ impl LogReads {
     }
 
     pub(crate) fn trim(&mut self) {
-        self.open.trim();
+        self.open.shrink_to_fit();
     }
 }

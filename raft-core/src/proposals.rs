@@ -3,7 +3,8 @@
 //! Until then they are what its log holds of that term and was not handed out. Each ends in exactly one
 //! of three ways: handed out for `Apply`, lost to another entry, or passed by a snapshot.
 
-use crate::few::Few;
+use thin_vec::ThinVec;
+
 use crate::output::Output;
 use crate::types::{EntryId, LogIndex, Term};
 
@@ -18,8 +19,8 @@ struct Span {
 /// Open proposals, oldest first, and outcomes to report.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Proposals {
-    open: Few<Span>,
-    outcomes: Few<Output>,
+    open: ThinVec<Span>,
+    outcomes: ThinVec<Output>,
 }
 
 impl Proposals {
@@ -45,7 +46,7 @@ impl Proposals {
     pub(crate) fn delivered(&mut self, last: LogIndex, term: impl Fn(LogIndex) -> Option<Term>) {
         let newest = term(last);
         let Self { open, outcomes } = self;
-        open.retain(|span| {
+        open.retain_mut(|span| {
             let ours = Some(span.term);
             while span.first <= span.last.min(last) && term(span.first) == ours {
                 span.first = span.first.next();
@@ -81,12 +82,12 @@ impl Proposals {
     }
 
     pub(crate) fn poll(&mut self) -> Option<Output> {
-        self.outcomes.pop_front()
+        self.has_output().then(|| self.outcomes.remove(0))
     }
 
     pub(crate) fn trim(&mut self) {
-        self.open.trim();
-        self.outcomes.trim();
+        self.open.shrink_to_fit();
+        self.outcomes.shrink_to_fit();
     }
 }
 

@@ -3,7 +3,8 @@
 //! A read is confirmed by a round of heartbeats made after it arrived, and is ready when the state
 //! machine has applied what was committed then. A follower asks the leader for that index.
 
-use crate::few::Few;
+use thin_vec::ThinVec;
+
 use crate::output::{Output, ReadFailure};
 use crate::types::{LogIndex, ReadId, Tick};
 
@@ -43,7 +44,7 @@ impl Read {
 /// at the latest.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reads {
-    open: Few<Read>,
+    open: ThinVec<Read>,
     /// The newest question to a leader that was sent; never used twice in a life, whatever roles
     /// come and go, so that a late answer fits no later question.
     asked: u64,
@@ -128,7 +129,7 @@ impl Reads {
     }
 
     pub(crate) fn trim(&mut self) {
-        self.open.trim();
+        self.open.shrink_to_fit();
     }
 
     fn ended(&self, applied: LogIndex) -> Option<usize> {
@@ -145,7 +146,7 @@ impl Reads {
 
     /// The next read that ended.
     pub(crate) fn poll(&mut self, applied: LogIndex) -> Option<Output> {
-        let Read { id, state, .. } = self.open.remove(self.ended(applied)?)?;
+        let Read { id, state, .. } = self.open.remove(self.ended(applied)?);
         Some(match state {
             State::Failed(reason) => Output::ReadFailed { id, reason },
             _ => Output::ReadReady(id),

@@ -2,11 +2,11 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use thin_vec::ThinVec;
 
 use crate::config::{Config, MAX_PRIORITY};
 use crate::durability::{Durability, Mail};
 use crate::entries::Entries;
-use crate::few::Few;
 use crate::log::{Fetched, Log, Point};
 use crate::log_reads::{LogReads, Reader};
 use crate::membership::Memberships;
@@ -49,7 +49,7 @@ pub(crate) struct Shared {
     /// No vote is given before this tick.
     pub(crate) votes_from: Tick,
     pub(crate) rng: Rng,
-    pub(crate) events: Few<Event>,
+    pub(crate) events: ThinVec<Event>,
     pub(crate) counters: Option<Box<Counters>>,
     pub(crate) reads: Reads,
     pub(crate) proposals: Proposals,
@@ -384,7 +384,7 @@ impl Shared {
     #[cold]
     pub(crate) fn notice(&mut self, event: Event) {
         if self.events.len() >= MAX_EVENTS {
-            self.events.pop_front();
+            self.events.remove(0);
             count(&mut self.counters().dropped_events);
         }
         self.events.push(event);

@@ -1,8 +1,9 @@
 //! How large the log is up to known entries, even where it is no longer in memory: what is kept for
 //! followers that lag is capped in bytes.
 
+use thin_vec::ThinVec;
+
 use super::Point;
-use crate::few::Few;
 use crate::types::LogIndex;
 
 /// Most marks; beyond it every second one goes.
@@ -13,7 +14,7 @@ const PARTS: usize = 16;
 /// The ends of sealed blocks, and the size of the log up to each.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Marks {
-    marks: Few<(Point, u64)>,
+    marks: ThinVec<(Point, u64)>,
     bytes: u64,
     /// The size up to where the log begins.
     discarded: u64,
@@ -66,12 +67,12 @@ impl Marks {
     /// Gives back memory, and marks that matter little where so many bytes are retained.
     pub(super) fn trim(&mut self, max_retained_bytes: usize) {
         let (apart, mut before) = ((max_retained_bytes / PARTS) as u64, self.discarded);
-        self.marks.retain(|&mut (_, bytes)| {
+        self.marks.retain(|&(_, bytes)| {
             let far = bytes.saturating_sub(before) >= apart;
             before = if far { bytes } else { before };
             far
         });
-        self.marks.trim();
+        self.marks.shrink_to_fit();
     }
 }
 

@@ -2,22 +2,22 @@
 //! holds from when it is appended (thesis 4.1), and rolls back with its entry.
 
 use alloc::vec::Vec;
+use thin_vec::ThinVec;
 
 use super::Membership;
 use crate::entries::Entries;
-use crate::few::Few;
 use crate::types::{LogIndex, NodeId};
 
 /// The membership before the log, and each one set by an entry of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Memberships {
     base: (LogIndex, Membership),
-    changes: Few<(LogIndex, Membership)>,
+    changes: ThinVec<(LogIndex, Membership)>,
 }
 
 impl Memberships {
     pub(crate) const fn new(index: LogIndex, membership: Membership) -> Self {
-        Self { base: (index, membership), changes: Few::new() }
+        Self { base: (index, membership), changes: ThinVec::new() }
     }
 
     /// The membership before the log, and the index of the entry that set it.
@@ -68,16 +68,15 @@ impl Memberships {
     /// The log lost everything up to `through`, which is committed: nothing there rolls back.
     pub(crate) fn discarded(&mut self, through: LogIndex) {
         while self.changes.first().is_some_and(|&(set, _)| set <= through) {
-            if let Some(base) = self.changes.pop_front()
-                && !put_back!(DiscardForgetsMembership)
-            {
+            let base = self.changes.remove(0);
+            if !put_back!(DiscardForgetsMembership) {
                 self.base = base;
             }
         }
     }
 
     pub(crate) fn trim(&mut self) {
-        self.changes.trim();
+        self.changes.shrink_to_fit();
     }
 
     /// The entries from `first` to `last` that set a membership other than a joint one.
@@ -91,7 +90,7 @@ impl Memberships {
     /// The log lost `from` and everything after. Says whether another membership holds now.
     pub(crate) fn truncated(&mut self, from: LogIndex) -> bool {
         let before = self.changes.len();
-        self.changes.retain(|&mut (index, _)| index < from);
+        self.changes.retain(|&(index, _)| index < from);
         self.changes.len() != before
     }
 }

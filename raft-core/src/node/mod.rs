@@ -289,7 +289,7 @@ impl Node {
         self.shared.log_reads.trim();
         self.shared.durability.trim();
         self.shared.mail.trim();
-        self.shared.events.trim();
+        self.shared.events.shrink_to_fit();
         self.shared.reads.trim();
         self.shared.proposals.trim();
         self.shared.memberships.trim();

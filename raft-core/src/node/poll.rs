@@ -151,8 +151,10 @@ impl Node {
         if let Some(request) = shared.log_reads.poll(shared.hard_state.incarnation) {
             return Some(Output::ReadLog(request));
         }
-        let answer = shared.reads.poll(shared.applied).or_else(|| shared.proposals.poll());
-        let answer = answer.or_else(|| shared.events.pop_front().map(Output::Event));
+        let mut answer = shared.reads.poll(shared.applied).or_else(|| shared.proposals.poll());
+        if answer.is_none() && !shared.events.is_empty() {
+            answer = Some(Output::Event(shared.events.remove(0)));
+        }
         if answer.is_none() {
             self.shared.sources = Sources::NONE;
             debug_assert!(!self.looks_for_output(), "an output was forgotten");

@@ -1,9 +1,9 @@
 //! The candidate: asks for pre-votes (thesis 9.6), then for votes (Raft 5.2).
 
 use alloc::vec::Vec;
+use thin_vec::ThinVec;
 
 use super::Transition;
-use crate::few::Few;
 use crate::message::{Body, Message, PreVote, PreVoteReply, RequestVote};
 use crate::output::{HaltReason, StepDownReason};
 use crate::quorum::{WITNESSES_MIN, has_quorum};
@@ -19,7 +19,7 @@ pub(crate) struct Candidate {
     granted: Vec<NodeId>,
     refused: Vec<NodeId>,
     /// Have committed something else in the place of the entry in doubt.
-    differ: Few<NodeId>,
+    differ: ThinVec<NodeId>,
     /// How many nodes of the membership were asked, or skipped.
     asked: usize,
     /// When to try again; runs from when the requests leave.

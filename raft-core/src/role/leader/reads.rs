@@ -1,7 +1,8 @@
 //! Reads at the leader (thesis 6.4): rounds of heartbeats, and leases (thesis 6.4.1).
 
+use thin_vec::ThinVec;
+
 use super::Leader;
-use crate::few::Few;
 use crate::message::{Body, HeartbeatReply, ReadIndex, ReadIndexReply};
 use crate::output::ReadConsistency;
 use crate::replication::Peer;
@@ -24,8 +25,8 @@ pub(super) struct Rounds {
     /// A read waits for a round that has not begun.
     wanted: bool,
     /// When the newest rounds began.
-    begun: Few<(u64, Tick)>,
-    questions: Few<Question>,
+    begun: ThinVec<(u64, Tick)>,
+    questions: ThinVec<Question>,
 }
 
 /// A follower's question for a read index.
@@ -49,14 +50,14 @@ impl Rounds {
         self.token = self.token.saturating_add(1);
         self.wanted = false;
         if self.begun.len() >= MAX_ROUNDS {
-            self.begun.pop_front();
+            self.begun.remove(0);
         }
         self.begun.push((self.token, now));
     }
 
     pub(super) fn trim(&mut self) {
-        self.begun.trim();
-        self.questions.trim();
+        self.begun.shrink_to_fit();
+        self.questions.shrink_to_fit();
     }
 
     #[cfg(feature = "inspect")]
