@@ -215,7 +215,7 @@ impl Log {
         if from > self.last.id.index || from <= self.base.id.index {
             return;
         }
-        let Some(last) = self.find(from.prev()) else {
+        let Some(last) = self.point(from.prev()) else {
             debug_assert!(false, "entry {} is not known", from.prev());
             return;
         };
@@ -313,47 +313,29 @@ impl Log {
         if index > self.last.id.index || index < self.base.id.index {
             return None;
         }
-        if let Some(&(first, term)) = self.terms.last()
-            && index >= first
-        {
-            return Some(term);
-        }
-        Some(self.term_begun(index).map_or(self.base.id.term, |(_, term)| term))
-    }
-
-    /// Where the term of an entry begins, and the term; none if that is the base's.
-    fn term_begun(&self, index: LogIndex) -> Option<(LogIndex, Term)> {
         let after = self.terms.partition_point(|&(first, _)| first <= index);
-        self.terms.get(after.checked_sub(1)?).copied()
+        let begun = after.checked_sub(1).and_then(|at| self.terms.get(at));
+        Some(begun.map_or(self.base.id.term, |&(_, term)| term))
     }
 
     /// The last entry at or before `index` whose term is at most `term`: where two logs may agree.
     pub(crate) fn last_within(&self, index: LogIndex, term: Term) -> EntryId {
-        let mut index = index.min(self.last.id.index);
-        loop {
-            let Some(here) = self.term(index) else { return self.base.id };
-            if here <= term || index <= self.base.id.index {
-                return EntryId { term: here, index };
-            }
-            let Some((first, _)) = self.term_begun(index) else { return self.base.id };
-            index = first.prev();
+        let within = self.terms.partition_point(|&(_, begun)| begun <= term);
+        let later = self.terms.get(within).map(|&(first, _)| first.prev());
+        let index = index.min(later.unwrap_or(self.last.id.index));
+        match self.term(index) {
+            Some(here) if here <= term => EntryId { term: here, index },
+            _ => self.base.id,
         }
     }
 
     /// Name and checksum of an entry in memory, of the one before, of the base, and of one that was
     /// read back.
     pub(crate) fn point(&self, index: LogIndex) -> Option<Point> {
-        if index == self.last.id.index { Some(self.last) } else { self.find(index) }
-    }
-
-    fn find(&self, index: LogIndex) -> Option<Point> {
         let recalled = self.recalled.as_deref().unwrap_or(&self.base);
-        for known in [&self.start, recalled, &self.base] {
-            if index == known.id.index {
-                return Some(*known);
-            }
-        }
-        self.entry(index).map(Point::from)
+        let known = [&self.last, &self.start, recalled, &self.base];
+        let known = known.into_iter().find(|known| index == known.id.index).copied();
+        known.or_else(|| self.entry(index).map(Point::from))
     }
 
     /// One entry, if it is in memory.
