@@ -17,6 +17,7 @@ use crate::entries::{
 };
 use crate::types::{EntryId, GroupId, LogIndex, Term};
 use marks::Marks;
+use piece::Tail;
 use window::{TAIL_BYTES_MAX, Window};
 
 /// An entry without its payload: name and checksum.
@@ -108,12 +109,11 @@ impl Log {
     pub(crate) fn append(&mut self, term: Term, kind: EntryKind, payload: &[u8]) -> usize {
         let id = EntryId { term, index: self.last.id.index.next() };
         let bytes = payload.len().saturating_add(MAX_HEADER_BYTES);
-        let window = Window::with_room(&mut self.window, &mut self.marks, id.index, bytes);
-        let tail = &mut window.tail;
+        let (group, chain) = (self.group, self.last.checksum);
+        let tail = self.room(id.index, bytes);
         let before = tail.bytes.len();
         tail.note(id.index, id.index, before);
-        let out = &mut tail.bytes;
-        let checksum = encode_entry(out, self.group, id, kind, payload, self.last.checksum);
+        let checksum = encode_entry(&mut tail.bytes, group, id, kind, payload, chain);
         let bytes = tail.bytes.len().saturating_sub(before);
         if term != self.last.id.term {
             self.terms.push((id.index, term));
@@ -130,7 +130,7 @@ impl Log {
             self.note_terms(entries);
         }
         if entries.bytes().len() <= TAIL_BYTES_MAX {
-            self.put(entries, end.id.index);
+            self.room(entries.first(), entries.bytes().len()).extend(entries, end.id.index);
         } else {
             self.put_each(entries);
         }
@@ -140,7 +140,8 @@ impl Log {
     #[cold]
     fn put_each(&mut self, entries: &Entries) {
         for (index, bytes) in entries.records() {
-            self.put(&Entries::from_parts(index, 1, bytes), index);
+            let entry = Entries::from_parts(index, 1, bytes);
+            self.room(index, entry.bytes().len()).extend(&entry, index);
         }
     }
 
@@ -159,12 +160,14 @@ impl Log {
         }
     }
 
+    /// The tail, with room for so many bytes of entries, the first of which is `next`.
     #[inline]
-    fn put(&mut self, entries: &Entries, last: LogIndex) {
-        let (first, bytes) = (entries.first(), entries.bytes().len());
-        Window::with_room(&mut self.window, &mut self.marks, first, bytes)
-            .tail
-            .extend(entries, last);
+    fn room(&mut self, next: LogIndex, bytes: usize) -> &mut Tail {
+        let window = self.window.get_or_insert_with(|| Window::new(next));
+        if window.tail.bytes.len().saturating_add(bytes) > window.tail.held {
+            window.grow(&mut self.marks, bytes);
+        }
+        &mut window.tail
     }
 
     #[cold]

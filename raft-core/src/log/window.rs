@@ -40,7 +40,7 @@ pub(super) struct Window {
 
 impl Window {
     #[cold]
-    fn new(first: LogIndex) -> Box<Self> {
+    pub(super) fn new(first: LogIndex) -> Box<Self> {
         Box::new(Self {
             sealed: VecDeque::new(),
             sealed_held: 0,
@@ -51,24 +51,9 @@ impl Window {
         })
     }
 
-    /// The window, with room for so many bytes of entries at its end, the first of which is `next`.
-    #[inline]
-    pub(super) fn with_room<'a>(
-        window: &'a mut Option<Box<Self>>,
-        marks: &mut Marks,
-        next: LogIndex,
-        bytes: usize,
-    ) -> &'a mut Self {
-        let window = window.get_or_insert_with(|| Self::new(next));
-        let wanted = window.tail.bytes.len().saturating_add(bytes);
-        if wanted > window.tail.held {
-            window.grow(marks, bytes);
-        }
-        window
-    }
-
+    /// Makes room for so many more bytes in the tail, or in a new one.
     #[cold]
-    fn grow(&mut self, marks: &mut Marks, bytes: usize) {
+    pub(super) fn grow(&mut self, marks: &mut Marks, bytes: usize) {
         let mut usual = self.tail.held.saturating_mul(2);
         if self.tail.bytes.len().saturating_add(bytes) > TAIL_BYTES_MAX {
             usual = TAIL_BYTES_MAX;
