@@ -1,7 +1,5 @@
 //! Messages: what is rejected, the term rule (Raft 5.1), and who handles the rest.
 
-use alloc::boxed::Box;
-
 use super::Node;
 use crate::election;
 use crate::error::RejectedMessage;
@@ -42,7 +40,7 @@ impl Node {
     fn receive_append(&mut self, from: NodeId, term: Term, append: &mut Append) -> Taken {
         self.is_led(from, term)?;
         let checked = follower::check(&self.shared, term, append)
-            .map_err(|error| self.report(from, append.session, error))?;
+            .map_err(|error| follower::report(&mut self.shared, from, append.session, error))?;
         self.heed(term, true);
         if let Role::Follower(follower) = &mut self.role {
             follower.on_append(&mut self.shared, from, append, checked);
@@ -149,17 +147,6 @@ impl Node {
         }
     }
 
-    /// A log that contradicts this one is reported to its owner; the election timer runs on, and the
-    /// other voters are then asked which of the two is right.
-    #[cold]
-    fn report(&mut self, from: NodeId, session: u32, error: RejectedMessage) -> RejectedMessage {
-        if let Some((at, outcome)) = follower::divergence(&error, &self.shared.log) {
-            self.shared.doubt = self.shared.doubt.take().or(at.map(Box::new));
-            follower::reply(&mut self.shared, from, session, outcome);
-        }
-        error
-    }
-
     /// The term rule (Raft 5.1): a higher term is adopted. Who leads is followed in this one too
     /// (Raft 5.2); but who asks about an entry in doubt goes on asking, whatever signs of life the
     /// leader gives.
@@ -196,8 +183,9 @@ impl Node {
             }
             Body::SnapshotChunk(piece) => {
                 self.is_led(from, term)?;
-                follower::check_piece(&self.shared, term, piece)
-                    .map_err(|error| self.report(from, piece.session, error))?;
+                follower::check_piece(&self.shared, term, piece).map_err(|error| {
+                    follower::report(&mut self.shared, from, piece.session, error)
+                })?;
                 self.heed(term, true);
             }
             _ => self.heed(term, false),

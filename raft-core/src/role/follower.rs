@@ -1,8 +1,10 @@
 //! The follower: takes entries from the leader, and calls an election when it hears none
 //! (Raft 5.2, 5.3).
 
+use alloc::boxed::Box;
+
 use super::Transition;
-use crate::entries::{Checksum, Entries, EntryRef};
+use crate::entries::Entries;
 use crate::error::RejectedMessage;
 use crate::log::{Log, Point, Verified};
 use crate::log_reads::Reader;
@@ -90,28 +92,17 @@ const fn precedes(prev: EntryId, term: Term) -> bool {
 /// Compares with the log what does not continue it.
 #[cold]
 fn compare(shared: &Shared, append: &Append) -> Result<Checked, RejectedMessage> {
-    let (log, commit) = (&shared.log, shared.commit);
-    let (prev, checksum, entries) = (append.prev(), append.prev_checksum, &append.entries);
+    let (log, prev, entries) = (&shared.log, append.prev(), &append.entries);
     if shared.is_joining() {
         return Ok(Checked::Conflict { hint: EntryId::default() });
     }
-    if prev.index > log.last_index() {
-        return Ok(Checked::Conflict { hint: log.last_within(prev.index, prev.term) });
-    }
     // What lies before the beginning of the log is committed, and so the same in all logs.
-    if prev.index >= log.base().id.index {
-        let at = EntryId { term: log.term(prev.index).unwrap_or_default(), index: prev.index };
-        if at.term != prev.term && !put_back!(PreviousTermIgnored) {
-            if prev.index <= commit {
-                return Err(RejectedMessage::ContradictsCommitted { at });
-            }
-            return Ok(Checked::Conflict { hint: log.last_within(prev.index.prev(), prev.term) });
-        }
-        if !log.agrees(Point { id: prev, checksum }) && !put_back!(PreviousTermIgnored) {
-            return Err(RejectedMessage::Diverged { at });
-        }
+    let before = prev.index < log.base().id.index;
+    let ignored = put_back!(PreviousTermIgnored) && prev.index <= log.last_index();
+    if !before && !ignored && !agrees(shared, Point { id: prev, checksum: append.prev_checksum })? {
+        return Ok(Checked::Conflict { hint: log.last_within(prev.index.prev(), prev.term) });
     }
-    let known = known(log, commit, entries)?;
+    let known = known(shared, entries)?;
     let at = prev.index.plus(known);
     let evicted = log.term(at).is_some() && log.point(at).is_none();
     if known < entries.len() as u64 && evicted {
@@ -135,79 +126,63 @@ pub(crate) fn check_piece(
     let end = chunk.offset.checked_add(chunk.data.len() as u64);
     let empty = chunk.data.is_empty() && end != Some(chunk.total);
     let fits = end.is_some_and(|end| end <= chunk.total) && chunk.total == meta.length && !empty;
-    let named = (index.0 == 0) == (meta.id.term.0 == 0) && meta.id.term <= term;
+    let named = precedes(meta.point().id, term);
     let possible = meta.is_possible(shared.identity.group) && index.0 < u64::MAX;
     if !fits || !named || !possible {
         return Err(RejectedMessage::Snapshot { index });
     }
-    let log = &shared.log;
-    match log.term(index).filter(|_| !shared.is_joining()) {
-        Some(here) if here != meta.id.term && index <= shared.commit => {
-            Err(RejectedMessage::ContradictsCommitted { at: EntryId { term: here, index } })
-        }
-        Some(here) if here == meta.id.term && !log.agrees(meta.point()) => {
-            Err(RejectedMessage::Diverged { at: meta.point().id })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// How many of the first entries are in the log already.
-///
-/// If one is, all before it are (Raft 5.3, Log Matching): so the last one decides nearly always, and
-/// a search finds the first that differs. Entries before the beginning of the log are committed and
-/// so known; of those no longer in memory only the terms are compared.
-fn known(log: &Log, commit: LogIndex, entries: &Entries) -> Result<u64, RejectedMessage> {
-    let overlap = log.last_index().next().since(entries.first());
-    let overlap = overlap.min(entries.len() as u64);
-    let (mut known, mut differs) = (0u64, overlap.saturating_add(1));
-    let mut at = overlap;
-    while known.saturating_add(1) < differs {
-        let Some(entry) = entries.iter().nth((at as usize).saturating_sub(1)) else { break };
-        if agrees(log, entry) {
-            known = at;
-        } else {
-            differs = at;
-        }
-        at = known.saturating_add(differs.saturating_sub(known) / 2);
-    }
-    match entries.iter().nth(known as usize).filter(|_| known < overlap) {
-        Some(entry) => refuse_contradiction(log, commit, entry.id).map(|()| known),
-        None => Ok(known),
-    }
-}
-
-fn agrees(log: &Log, entry: EntryRef<'_>) -> bool {
-    let before = entry.id.index < log.base().id.index && !put_back!(CompactedAppendedAgain);
-    before || log.agrees(entry.into())
-}
-
-/// The log holds another entry in the place of this one: legal only if it is not committed, and of
-/// another term.
-fn refuse_contradiction(log: &Log, commit: LogIndex, id: EntryId) -> Result<(), RejectedMessage> {
-    let term = log.term(id.index).unwrap_or_default();
-    let at = EntryId { term, index: id.index };
-    if term == id.term {
-        return Err(RejectedMessage::Diverged { at });
-    }
-    if id.index <= commit {
-        return Err(RejectedMessage::ContradictsCommitted { at });
+    if index >= shared.log.base().id.index && !shared.is_joining() {
+        agrees(shared, meta.point())?;
     }
     Ok(())
 }
 
-/// The answer to an append that is refused because the logs contradict each other.
-pub(crate) fn divergence(
-    error: &RejectedMessage,
-    log: &Log,
-) -> Option<(Option<Point>, AppendOutcome)> {
-    let (RejectedMessage::Diverged { at } | RejectedMessage::ContradictsCommitted { at }) = *error
-    else {
-        return None;
-    };
-    let here = log.point(at.index);
-    let checksum: Checksum = here.map_or(0, |point| point.checksum);
-    Some((here, AppendOutcome::Diverged { at, checksum }))
+/// How many of the first entries are in the log already. Those before its beginning are committed and
+/// so known; of those no longer in memory only the terms are compared.
+fn known(shared: &Shared, entries: &Entries) -> Result<u64, RejectedMessage> {
+    let base = shared.log.base().id.index;
+    let mut known = 0u64;
+    for entry in entries {
+        let before = entry.id.index < base && !put_back!(CompactedAppendedAgain);
+        if !before && !agrees(shared, entry.into())? {
+            break;
+        }
+        known = known.saturating_add(1);
+    }
+    Ok(known)
+}
+
+/// Whether the log, which does not begin after it, holds this entry. Another one in its place may only
+/// be of another term, and not committed.
+fn agrees(shared: &Shared, there: Point) -> Result<bool, RejectedMessage> {
+    let (log, index) = (&shared.log, there.id.index);
+    match log.term(index) {
+        _ if log.agrees(there) => Ok(true),
+        Some(term) if term == there.id.term => Err(RejectedMessage::Diverged { at: there.id }),
+        here if index <= shared.commit => {
+            let at = EntryId { term: here.unwrap_or_default(), index };
+            Err(RejectedMessage::ContradictsCommitted { at })
+        }
+        _ => Ok(false),
+    }
+}
+
+/// A log that contradicts this one is reported to its owner; the election timer runs on, and the
+/// other voters are then asked which of the two is right.
+#[cold]
+pub(crate) fn report(
+    shared: &mut Shared,
+    from: NodeId,
+    session: u32,
+    error: RejectedMessage,
+) -> RejectedMessage {
+    if let RejectedMessage::Diverged { at } | RejectedMessage::ContradictsCommitted { at } = error {
+        let here = shared.log.point(at.index);
+        let checksum = here.map_or(0, |point| point.checksum);
+        shared.doubt = shared.doubt.take().or(here.map(Box::new));
+        reply(shared, from, session, AppendOutcome::Diverged { at, checksum });
+    }
+    error
 }
 
 impl Follower {
