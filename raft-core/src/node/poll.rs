@@ -2,7 +2,7 @@
 
 use super::Node;
 use crate::output::{Committed, Output, Write};
-use crate::role::{Role, follower};
+use crate::role::Role;
 use crate::shared::Shared;
 use crate::sources::Sources;
 use crate::types::Tick;
@@ -73,10 +73,11 @@ impl Node {
     #[inline(never)]
     fn poll_follower(&mut self) -> Option<Output> {
         if let Role::Follower(follower) = &mut self.role {
-            match follower.due(&self.shared) {
-                Some(follower::Due::Reply) => return follower.reply(&mut self.shared),
-                Some(follower::Due::Question) => return follower.question(&mut self.shared),
-                None => {}
+            if follower.may_reply(&self.shared) {
+                return follower.reply(&mut self.shared);
+            }
+            if follower.may_ask(&self.shared) {
+                return follower.question(&mut self.shared);
             }
         }
         self.poll_after(Sources::ROLE)
@@ -193,7 +194,7 @@ impl Node {
             || match &self.role {
                 Role::Leader(leader) => leader.has_message(shared),
                 Role::Candidate(candidate) => candidate.has_message(shared),
-                Role::Follower(follower) => follower.due(shared).is_some(),
+                Role::Follower(follower) => follower.may_reply(shared) || follower.may_ask(shared),
             }
     }
 

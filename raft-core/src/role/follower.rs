@@ -42,13 +42,6 @@ pub(crate) struct Follower {
     reply_due: bool,
 }
 
-/// What a follower has to say to its leader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Due {
-    Reply,
-    Question,
-}
-
 /// What an append means for the log here; found before anything is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Checked {
@@ -247,11 +240,9 @@ impl Follower {
         append: &mut Append,
         (run, checked): (Verified, Checked),
     ) {
-        self.hear(shared, from);
-        if append.session < self.session {
-            return count(&mut shared.counters().old_session);
+        if !self.enter(shared, from, append.session) {
+            return;
         }
-        self.enter(append.session);
         if put_back!(ReplyWithLastIndex) {
             shared.sources.add(Sources::ROLE);
         }
@@ -325,13 +316,21 @@ impl Follower {
         reply(shared, to, self.session, outcome);
     }
 
-    fn enter(&mut self, session: u32) {
+    /// Hears the leader, and goes on to a newer session. Says whether it spoke in the newest.
+    #[inline(always)]
+    fn enter(&mut self, shared: &mut Shared, leader: NodeId, session: u32) -> bool {
+        self.hear(shared, leader);
+        if session < self.session {
+            count(&mut shared.counters().old_session);
+            return false;
+        }
         if session > self.session {
             self.session = session;
             self.verified = LogIndex(0);
             self.confirmed = LogIndex(0);
             self.reply_due = false;
         }
+        true
     }
 
     /// Takes over the leader's commit index, as far as this log is known to equal the leader's.
@@ -351,17 +350,12 @@ impl Follower {
         from: NodeId,
         piece: &SnapshotPiece,
     ) {
-        self.hear(shared, from);
-        if piece.session < self.session {
-            return count(&mut shared.counters().old_session);
+        if !self.enter(shared, from, piece.session) {
+            return;
         }
-        self.enter(piece.session);
         let end = piece.meta.point().id;
         if holds(shared, end) {
-            shared.snapshots.stop_receiving();
-            self.verified = self.verified.max(end.index);
-            self.reply_due |= end.index <= shared.durability.stable();
-            return self.adopt_commit(shared, end.index);
+            return self.contain(shared, end.index);
         }
         let outcome = shared.snapshots.accept(piece, shared.config.max_undurable_bytes);
         let (received, again) = match outcome {
@@ -404,17 +398,21 @@ impl Follower {
         let whole = shared.snapshots.incoming().and_then(|incoming| incoming.whole()).cloned();
         let Some(meta) = whole else { return };
         let end = meta.point().id;
-        if holds(shared, end) {
-            // Appends have brought its last entry meanwhile: the log stays.
-            shared.snapshots.stop_receiving();
-            self.verified = self.verified.max(end.index);
-        } else {
+        // If appends have brought its last entry meanwhile, the log stays.
+        if !holds(shared, end) {
             // What was verified of the log that is gone says nothing of this one.
+            self.verified = LogIndex(0);
             shared.install(&meta);
-            self.verified = end.index;
         }
-        self.reply_due |= end.index <= shared.durability.stable();
-        self.adopt_commit(shared, end.index);
+        self.contain(shared, end.index);
+    }
+
+    /// All that a snapshot holds is here.
+    fn contain(&mut self, shared: &mut Shared, end: LogIndex) {
+        shared.snapshots.stop_receiving();
+        self.verified = self.verified.max(end);
+        self.reply_due |= end <= shared.durability.stable();
+        self.adopt_commit(shared, end);
     }
 
     pub(crate) fn on_heartbeat(&mut self, shared: &mut Shared, from: NodeId, beat: Heartbeat) {
@@ -489,19 +487,17 @@ impl Follower {
         self.confirmable(shared) > self.confirmed || self.reply_due
     }
 
-    /// What there is to say to the leader.
-    ///
-    /// What is confirmed is durable, and so is the term. A question waits until its life is: after a
-    /// crash the next life would bear the same number, and take an old answer for its own.
+    /// Whether to confirm it now.
     #[inline]
-    pub(crate) fn due(&self, shared: &Shared) -> Option<Due> {
-        self.leader?;
-        let durable = shared.durable();
-        if self.owes_reply(shared) && durable.term == shared.term() {
-            return Some(Due::Reply);
-        }
-        let lives = durable.incarnation == shared.hard_state.incarnation;
-        (self.ask_due && lives && shared.reads.is_asking()).then_some(Due::Question)
+    pub(crate) fn may_reply(&self, shared: &Shared) -> bool {
+        self.owes_reply(shared) && self.leader.is_some() && shared.durable().term == shared.term()
+    }
+
+    /// Whether there is something to ask. A question waits until its life is durable: after a crash the
+    /// next life would bear the same number, and take an old answer for its own.
+    pub(crate) fn may_ask(&self, shared: &Shared) -> bool {
+        let lives = shared.durable().incarnation == shared.hard_state.incarnation;
+        self.ask_due && lives && shared.reads.is_asking()
     }
 
     /// Confirms what the appends of this session brought.
