@@ -35,10 +35,7 @@ impl Leader {
         if based_on != current {
             return Err(Refused::StaleMembership { based_on, current });
         }
-        // Without a commit of this term an earlier leader's change may still be committed by a
-        // quorum that does not overlap with this one's (Ongaro, raft-dev, July 2015).
-        let unsafe_yet = shared.commit < self.opened && !put_back!(ChangeBeforeOwnCommit);
-        if current > shared.commit || unsafe_yet || self.is_joint(shared) {
+        if !self.is_settled(shared) || self.is_joint(shared) {
             return Err(Refused::ChangeInProgress);
         }
         let next = Membership::new(change.members)?;
@@ -46,9 +43,12 @@ impl Leader {
         Ok(self.append_membership(shared, next))
     }
 
-    /// Whether the membership in force is committed, and an entry of this term.
+    /// Whether the membership in force is committed, and an entry of this term: without that an earlier
+    /// leader's change may still be committed by a quorum that does not overlap with this one's
+    /// (Ongaro, raft-dev, July 2015).
     fn is_settled(&self, shared: &Shared) -> bool {
-        shared.memberships.index() <= shared.commit && shared.commit >= self.opened
+        let of_own_term = shared.commit >= self.opened || put_back!(ChangeBeforeOwnCommit);
+        shared.memberships.index() <= shared.commit && of_own_term
     }
 
     fn is_joint(&self, shared: &Shared) -> bool {
@@ -66,7 +66,7 @@ impl Leader {
     }
 
     /// Serves the nodes of the membership in force, and no others, new ones from the entry `before` it.
-    fn reconfigure(&mut self, shared: &mut Shared, before: Point) {
+    pub(super) fn reconfigure(&mut self, shared: &mut Shared, before: Point) {
         let membership = shared.memberships.current();
         let me = shared.me();
         self.votes = Votes::of(membership, me);

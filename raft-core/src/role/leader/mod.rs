@@ -53,24 +53,18 @@ pub(crate) struct Leader {
 impl Leader {
     /// Opens the term with an empty entry (Raft 8) and starts to probe every peer.
     pub(crate) fn new(shared: &mut Shared) -> Self {
-        let last = shared.log.last();
-        let now = shared.now.unwrap_or_default();
-        let me = shared.me();
-        let others = shared.memberships.current().nodes().filter(|&id| id != me);
-        let votes = |id| Votes::of(shared.memberships.current(), id);
-        let peers = others.map(|id| Peer::new(id, votes(id), last, 1)).collect();
-        let votes = votes(me);
+        let (last, now) = (shared.log.last(), shared.now.unwrap_or_default());
         append(shared, EntryKind::Noop, &[]);
-        Self {
-            votes,
-            quorum: Votes::quorum(shared.memberships.current()),
-            peers,
+        let mut leader = Self {
             first_session: 1,
             opened: shared.log.last_index(),
             heartbeat_at: now.plus(shared.config.heartbeat_ticks.into()),
             check_quorum_at: now.plus(shared.config.election_ticks_min.into()),
             ..Self::default()
-        }
+        };
+        leader.reconfigure(shared, last);
+        leader.peers.iter_mut().for_each(|peer| peer.heard = false);
+        leader
     }
 
     pub(crate) fn deadline(&self) -> Option<Tick> {
