@@ -3,6 +3,7 @@
 //! A read is confirmed by a round of heartbeats made after it arrived, and is ready when the state
 //! machine has applied what was committed then. A follower asks the leader for that index.
 
+use core::num::NonZeroU64;
 use thin_vec::ThinVec;
 
 use crate::output::{Output, ReadFailure};
@@ -45,6 +46,8 @@ impl Read {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reads {
     open: ThinVec<Read>,
+    /// When the first of them times out.
+    deadline: Option<NonZeroU64>,
     /// The newest question to a leader that was sent; never used twice in a life, whatever roles
     /// come and go, so that a late answer fits no later question.
     asked: u64,
@@ -60,9 +63,8 @@ impl Reads {
         self.open.is_empty()
     }
 
-    /// When the first of them times out.
     pub(crate) fn deadline(&self) -> Option<Tick> {
-        self.open.iter().filter(|read| !read.has_failed()).map(|read| read.deadline).min()
+        self.deadline.map(|at| Tick(at.get()))
     }
 
     /// The question that reads arriving now wait for.
@@ -87,12 +89,17 @@ impl Reads {
 
     /// Takes a read that waits for the answer to `token`.
     pub(crate) fn ask(&mut self, id: ReadId, token: u64, deadline: Tick) {
-        self.open.push(Read { id, deadline, state: State::Asking { token } });
+        self.push(Read { id, deadline, state: State::Asking { token } });
     }
 
     /// Takes a read that needs no question.
     pub(crate) fn wait_for(&mut self, id: ReadId, index: LogIndex, deadline: Tick) {
-        self.open.push(Read { id, deadline, state: State::Confirmed { index } });
+        self.push(Read { id, deadline, state: State::Confirmed { index } });
+    }
+
+    fn push(&mut self, read: Read) {
+        self.deadline = self.deadline.into_iter().chain(NonZeroU64::new(read.deadline.0)).min();
+        self.open.push(read);
     }
 
     /// The tokens that reads wait for.
@@ -119,7 +126,11 @@ impl Reads {
     /// Fails what waits too long.
     pub(crate) fn on_tick(&mut self, now: Tick) {
         let late = |read: &Read| now >= read.deadline && !read.has_failed();
-        self.turn(late, State::Failed(ReadFailure::TimedOut));
+        if self.deadline().is_some_and(|deadline| now >= deadline) {
+            self.turn(late, State::Failed(ReadFailure::TimedOut));
+            let open = self.open.iter().filter(|read| !read.has_failed());
+            self.deadline = open.filter_map(|read| NonZeroU64::new(read.deadline.0)).min();
+        }
     }
 
     fn turn(&mut self, which: impl Fn(&Read) -> bool, state: State) {
@@ -147,6 +158,9 @@ impl Reads {
     /// The next read that ended.
     pub(crate) fn poll(&mut self, applied: LogIndex) -> Option<Output> {
         let Read { id, state, .. } = self.open.remove(self.ended(applied)?);
+        if self.open.is_empty() {
+            self.deadline = None;
+        }
         Some(match state {
             State::Failed(reason) => Output::ReadFailed { id, reason },
             _ => Output::ReadReady(id),
