@@ -81,8 +81,17 @@
 
 extern crate alloc;
 
+#[cfg(feature = "put-back")]
 #[macro_use]
 mod put_back;
+
+/// Whether the named bug is put back: never.
+#[cfg(not(feature = "put-back"))]
+macro_rules! put_back {
+    ($bug:ident) => {
+        false
+    };
+}
 
 mod codec;
 mod config;

@@ -1,9 +1,8 @@
 //! Bugs of other libraries that can be put back, to prove that the checks find them.
 //!
-//! Only under the feature `put-back`; otherwise each question is a constant `false`.
+//! Only under the feature `put-back`; without it each question is a constant `false`.
 
 /// The bugs, listed once.
-#[cfg(feature = "put-back")]
 macro_rules! bugs {
     ($($bug:ident,)*) => {
         /// A bug that shipped somewhere, or nearly did.
@@ -22,7 +21,6 @@ macro_rules! bugs {
     };
 }
 
-#[cfg(feature = "put-back")]
 bugs! {
     CommitOfEarlierTerms,
     VoteBeforeDurable,
@@ -69,7 +67,6 @@ bugs! {
     TornResetIgnored,
 }
 
-#[cfg(feature = "put-back")]
 impl PutBack {
     /// Puts this bug back in the whole process, or takes all out again.
     pub fn switch(bug: Option<Self>) {
@@ -77,28 +74,16 @@ impl PutBack {
     }
 }
 
-#[cfg(feature = "put-back")]
 const NONE: u8 = u8::MAX;
-#[cfg(feature = "put-back")]
 static ACTIVE: core::sync::atomic::AtomicU8 = core::sync::atomic::AtomicU8::new(NONE);
 
-#[cfg(feature = "put-back")]
 pub(crate) fn is_active(bug: PutBack) -> bool {
     ACTIVE.load(core::sync::atomic::Ordering::Relaxed) == bug as u8
 }
 
 /// Whether the named bug is put back.
-#[cfg(feature = "put-back")]
 macro_rules! put_back {
     ($bug:ident) => {
         $crate::put_back::is_active($crate::put_back::PutBack::$bug)
-    };
-}
-
-/// Whether the named bug is put back: never.
-#[cfg(not(feature = "put-back"))]
-macro_rules! put_back {
-    ($bug:ident) => {
-        false
     };
 }
