@@ -155,24 +155,21 @@ impl Config {
         if let Some((field, _)) = sizes.into_iter().find(|&(_, size)| size == 0) {
             return Err(ConfigError::Zero { field });
         }
-        let too_large = |field, limit| Err(ConfigError::TooLarge { field, limit });
-        if self.max_payload_bytes > MAX_PAYLOAD_BYTES {
-            return too_large("max_payload_bytes", "MAX_PAYLOAD_BYTES");
-        }
         let [append, write] = [self.max_append_bytes, self.max_write_bytes];
         let outputs = [append, write, self.max_apply_bytes, self.max_chunk_bytes];
-        if outputs.into_iter().any(|bytes| bytes > MAX_OUTPUT_BYTES) {
-            return too_large("bytes per append, write, apply or chunk", "MAX_OUTPUT_BYTES");
-        }
-        if self.priority > MAX_PRIORITY {
-            return too_large("priority", "MAX_PRIORITY");
-        }
-        if self.election_ticks_min > self.election_ticks_max {
-            return too_large("election_ticks_min", "election_ticks_max");
-        }
-        if self.heartbeat_ticks >= self.election_ticks_min {
-            return too_large("heartbeat_ticks", "election_ticks_min - 1");
-        }
-        Ok(())
+        let (field, limit) = if self.max_payload_bytes > MAX_PAYLOAD_BYTES {
+            ("max_payload_bytes", "MAX_PAYLOAD_BYTES")
+        } else if outputs.into_iter().any(|bytes| bytes > MAX_OUTPUT_BYTES) {
+            ("bytes per append, write, apply or chunk", "MAX_OUTPUT_BYTES")
+        } else if self.priority > MAX_PRIORITY {
+            ("priority", "MAX_PRIORITY")
+        } else if self.election_ticks_min > self.election_ticks_max {
+            ("election_ticks_min", "election_ticks_max")
+        } else if self.heartbeat_ticks >= self.election_ticks_min {
+            ("heartbeat_ticks", "election_ticks_min - 1")
+        } else {
+            return Ok(());
+        };
+        Err(ConfigError::TooLarge { field, limit })
     }
 }
