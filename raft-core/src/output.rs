@@ -107,7 +107,7 @@ impl Write {
 }
 
 /// What a snapshot is: everything but its bytes. Index 0 is the founding of the group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotMeta {
     /// Its name; holds index and term of the last entry it contains.
     pub id: SnapshotId,

@@ -270,7 +270,7 @@ impl Shared {
             && !self.durability.has_chunk()
             && let Some(chunk) = incoming.next_chunk()
         {
-            self.durability.rare().snapshot_chunk = Some((incoming.transfer(), chunk));
+            self.durability.rare().snapshot_chunk = Some((incoming.transfer, chunk));
             self.sources.add(Sources::WRITE);
         }
     }
@@ -286,8 +286,12 @@ impl Shared {
         self.snapshots.installed(meta);
     }
 
-    /// The state machine's snapshot at this entry is durable: gives it a name and a meta.
+    /// The state machine's snapshot at this entry is durable: gives it a name and a meta, if there is
+    /// no newer one.
     pub(crate) fn name_snapshot(&mut self, index: LogIndex) {
+        if index <= self.snapshots.latest {
+            return;
+        }
         let Some(point) = self.log.point(index) else {
             // It is named as soon as its entry is read back.
             self.log_reads.fetch(&self.log, Reader::Snapshot, index, index, 0);

@@ -406,10 +406,7 @@ impl Node {
         let (log, life) = (&mut shared.log, shared.hard_state.incarnation);
         match shared.log_reads.answer(log, request, life, entries, again)? {
             Outcome::Taken => {}
-            Outcome::Named(index) if index > shared.snapshots.latest() => {
-                shared.name_snapshot(index)
-            }
-            Outcome::Named(_) => {}
+            Outcome::Named(index) => shared.name_snapshot(index),
             Outcome::Dropped => count(&mut shared.counters().dropped_answers),
             Outcome::Damaged => self.halt(HaltReason::LogDamaged { first, last }),
         }
@@ -433,9 +430,7 @@ impl Node {
         if index > applied {
             return Err(Misuse::BeyondApplied { index, applied });
         }
-        if index > self.shared.snapshots.latest() {
-            self.shared.name_snapshot(index);
-        }
+        self.shared.name_snapshot(index);
         Ok(())
     }
 

@@ -114,9 +114,7 @@ impl Node {
         if shared.durability.handed() == last {
             shared.sources.remove(Sources::WRITE);
         }
-        if shared.snapshots.is_receiving() {
-            shared.queue_chunk();
-        }
+        shared.queue_chunk();
         if let Some(rare) = rare {
             let write = Write { entries, ..Write::empty(shared.identity, id) };
             return Some(Output::Persist(rare.with(write)));

@@ -14,7 +14,7 @@ use crate::message::{
 };
 use crate::output::{Event, Output};
 use crate::shared::{Shared, count};
-use crate::snapshot::{Incoming, Outcome};
+use crate::snapshot::Incoming;
 use crate::sources::Sources;
 use crate::types::{EntryId, LogIndex, NodeId, ReadId, SnapshotId, Term, Tick};
 
@@ -357,17 +357,15 @@ impl Follower {
         if holds(shared, end) {
             return self.contain(shared, end.index);
         }
-        let outcome = shared.snapshots.accept(piece, shared.config.max_undurable_bytes);
-        let (received, again) = match outcome {
-            Outcome::Taken => {
+        match shared.snapshots.accept(piece, shared.config.max_undurable_bytes) {
+            Ok(()) => {
                 shared.queue_chunk();
-                return self.install(shared);
+                self.install(shared);
             }
-            Outcome::Ignored { durable } => (durable, false),
-            Outcome::Gap { received } => (received, true),
-            Outcome::Damaged => (0, true),
-        };
-        self.report_received(shared, piece.meta.id, received, again);
+            Err((received, again)) => {
+                self.report_received(shared, piece.meta.id, received, again);
+            }
+        }
     }
 
     fn report_received(
@@ -385,7 +383,7 @@ impl Follower {
 
     /// Bytes of a snapshot survive a crash: says so, and replaces the log once all do.
     pub(crate) fn on_chunk_durable(&mut self, shared: &mut Shared, transfer: u64, end: u64) {
-        let of_this = |incoming: &&mut Incoming| incoming.transfer() == transfer;
+        let of_this = |incoming: &&mut Incoming| incoming.transfer == transfer;
         let Some(incoming) = shared.snapshots.incoming().filter(of_this) else { return };
         incoming.became_durable(end);
         if let Some((snapshot, received)) = incoming.progress() {

@@ -8,18 +8,11 @@ use crate::message::SnapshotPiece;
 use crate::output::{SnapshotChunk, SnapshotMeta};
 use crate::types::SnapshotId;
 
-/// What became of a piece.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// Taken; it will be acknowledged when it is durable.
-    Taken,
-    /// Known already, or no room for now: so many bytes are durable.
-    Ignored { durable: u64 },
-    /// What lies before it is missing: begin again after so many bytes.
-    Gap { received: u64 },
-    /// The whole does not have the checksum that was announced: begin again.
-    Damaged,
-}
+/// How much of a snapshot its sender may count on, and whether it is to send again from there.
+pub(crate) type Resume = (u64, bool);
+
+/// What came is of no use: from the start.
+pub(super) const FROM_THE_START: Resume = (0, true);
 
 /// A snapshot that is being received.
 ///
@@ -27,18 +20,16 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Incoming {
     /// Tells this transfer from an earlier one of the same snapshot.
-    transfer: u64,
+    pub(crate) transfer: u64,
     /// Known from the first piece; with length and checksum from the last.
     meta: Option<SnapshotMeta>,
     accepted: u64,
     durable: u64,
     digest: Digest,
-    /// Accepted, and not yet part of a write.
+    /// Accepted, and not yet part of a write; one after the other.
     queue: VecDeque<Box<SnapshotChunk>>,
-    queued_bytes: usize,
     /// Part of a write, or in the queue.
     pending: usize,
-    whole: bool,
 }
 
 impl Incoming {
@@ -46,44 +37,46 @@ impl Incoming {
         Self { transfer, ..Self::default() }
     }
 
-    pub(crate) const fn transfer(&self) -> u64 {
-        self.transfer
-    }
-
-    pub(super) fn accept(&mut self, piece: &SnapshotPiece, max_queued: usize) -> Outcome {
+    /// Takes a piece, to be acknowledged when it is durable; or says at once what to do instead.
+    pub(super) fn accept(
+        &mut self,
+        piece: &SnapshotPiece,
+        max_queued: usize,
+    ) -> Result<(), Resume> {
         let SnapshotPiece { meta, chunk, .. } = piece;
         if put_back!(ResumedWithoutBeginning) && self.meta.is_none() {
             self.accepted = chunk.offset;
         }
         if chunk.offset > self.accepted {
-            return Outcome::Gap { received: self.accepted };
+            return Err((self.accepted, true));
         }
-        let full = !self.queue.is_empty() && self.queued_bytes >= max_queued;
-        if chunk.offset < self.accepted || self.whole || full {
-            return Outcome::Ignored { durable: self.durable };
+        let queued_from = self.queue.front().map(|first| first.offset);
+        let full =
+            queued_from.is_some_and(|at| self.accepted.saturating_sub(at) >= max_queued as u64);
+        if chunk.offset < self.accepted || self.is_complete() || full {
+            return Err((self.durable, false));
         }
-        self.digest.update(&chunk.data);
+        self.digest.0.update(&chunk.data);
         self.accepted = self.accepted.saturating_add(chunk.data.len() as u64);
         self.meta = Some(meta.clone());
-        if self.accepted == chunk.total {
-            if self.digest.get() != meta.checksum && !meta.is_founding() {
-                return Outcome::Damaged;
-            }
-            self.whole = true;
-        }
         if !meta.is_founding() {
-            self.queued_bytes = self.queued_bytes.saturating_add(chunk.data.len());
+            if self.is_complete() && self.digest.0.digest() != meta.checksum {
+                return Err(FROM_THE_START);
+            }
             self.pending = self.pending.saturating_add(1);
             self.queue.push_back(Box::new(chunk.clone()));
         }
-        Outcome::Taken
+        Ok(())
+    }
+
+    /// Whether all of it was accepted.
+    fn is_complete(&self) -> bool {
+        self.meta.as_ref().is_some_and(|meta| meta.length == self.accepted)
     }
 
     /// The next bytes to write.
     pub(crate) fn next_chunk(&mut self) -> Option<Box<SnapshotChunk>> {
-        let chunk = self.queue.pop_front()?;
-        self.queued_bytes = self.queued_bytes.saturating_sub(chunk.data.len());
-        Some(chunk)
+        self.queue.pop_front()
     }
 
     /// Bytes of this transfer up to `end` survive a crash.
@@ -100,6 +93,6 @@ impl Incoming {
     /// The snapshot, once all its bytes survive a crash.
     pub(crate) fn whole(&self) -> Option<&SnapshotMeta> {
         let written = self.pending == 0 || put_back!(SnapshotNamedBeforeWhole);
-        self.meta.as_ref().filter(|_| self.whole && written)
+        self.meta.as_ref().filter(|_| self.is_complete() && written)
     }
 }

@@ -10,7 +10,8 @@ use alloc::boxed::Box;
 use core::fmt;
 use xxhash_rust::xxh3::Xxh3;
 
-pub(crate) use incoming::{Incoming, Outcome};
+use incoming::FROM_THE_START;
+pub(crate) use incoming::{Incoming, Resume};
 pub(crate) use shipment::Shipment;
 
 use crate::log::Point;
@@ -24,7 +25,7 @@ pub(crate) struct Snapshots {
     /// The newest one that survives a crash; the founding of the group at first.
     newest: Box<SnapshotMeta>,
     /// The newest one that was taken here or received, durable or not.
-    latest: LogIndex,
+    pub(crate) latest: LogIndex,
     /// Older ones than the newest may still be stored.
     release_due: bool,
     /// Nothing before the first one is taken, received or sent.
@@ -65,11 +66,6 @@ impl Snapshots {
         &self.newest
     }
 
-    /// The newest one that was taken here or received, durable or not.
-    pub(crate) const fn latest(&self) -> LogIndex {
-        self.latest
-    }
-
     /// The name of the next snapshot taken here.
     pub(crate) fn name(&mut self, at: EntryId, maker: NodeId, life: Incarnation) -> SnapshotId {
         self.latest = at.index;
@@ -94,30 +90,30 @@ impl Snapshots {
     }
 
     /// Takes a piece of a snapshot; what belongs to another one is begun anew.
-    pub(crate) fn accept(&mut self, piece: &SnapshotPiece, max_queued: usize) -> Outcome {
-        let current = self.incoming().and_then(|incoming| incoming.progress());
+    pub(crate) fn accept(
+        &mut self,
+        piece: &SnapshotPiece,
+        max_queued: usize,
+    ) -> Result<(), Resume> {
+        let moves = self.moves();
+        let current = moves.incoming.as_ref().and_then(|incoming| incoming.progress());
         let same = |(id, _)| id == piece.meta.id || put_back!(PiecesOfTwoSnapshots);
         if !current.is_some_and(same) {
             if piece.chunk.offset > 0 && !put_back!(ResumedWithoutBeginning) {
-                return Outcome::Gap { received: 0 };
+                return Err(FROM_THE_START);
             }
-            let moves = self.moves();
             moves.transfers = moves.transfers.saturating_add(1);
             moves.incoming = Some(Box::new(Incoming::new(moves.transfers)));
         }
-        let outcome = self.incoming().map(|incoming| incoming.accept(piece, max_queued));
-        if outcome == Some(Outcome::Damaged) {
-            self.stop_receiving();
+        let taken = moves.incoming.get_or_insert_default().accept(piece, max_queued);
+        if taken == Err(FROM_THE_START) {
+            moves.incoming = None;
         }
-        outcome.unwrap_or(Outcome::Damaged)
-    }
-
-    #[inline]
-    pub(crate) fn is_receiving(&self) -> bool {
-        self.moves.as_ref().is_some_and(|moves| moves.incoming.is_some())
+        taken
     }
 
     /// The one that is being received.
+    #[inline]
     pub(crate) fn incoming(&mut self) -> Option<&mut Incoming> {
         self.moves.as_mut()?.incoming.as_deref_mut()
     }
@@ -192,18 +188,8 @@ impl SnapshotMeta {
 #[derive(Clone, Default)]
 struct Digest(Xxh3);
 
-impl Digest {
-    fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.digest()
-    }
-}
-
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.get())
+        write!(f, "{:016x}", self.0.digest())
     }
 }

@@ -12,7 +12,7 @@ use crate::types::{ChunkId, Tick};
 
 /// A snapshot on its way to a peer. It is the one the transfer began with, even if a newer one is
 /// made meanwhile, unless all of it has to be sent again.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Shipment {
     meta: SnapshotMeta,
     /// Bytes that are durable at the peer, from the start.
@@ -36,19 +36,7 @@ pub(crate) struct Shipment {
 
 impl Shipment {
     pub(crate) fn new(meta: &SnapshotMeta, now: Tick) -> Self {
-        Self {
-            meta: meta.clone(),
-            acked: 0,
-            next: 0,
-            sent: false,
-            resumed: None,
-            request: None,
-            ready: founding(meta),
-            digest: Digest::default(),
-            hashed: 0,
-            since: now,
-            not_before: Tick(0),
-        }
+        Self { meta: meta.clone(), ready: founding(meta), since: now, ..Self::default() }
     }
 
     pub(crate) const fn meta(&self) -> &SnapshotMeta {
@@ -98,11 +86,11 @@ impl Shipment {
         if let Some(skip) = self.hashed.checked_sub(offset)
             && let Some(new) = usize::try_from(skip).ok().and_then(|skip| data.get(skip..))
         {
-            self.digest.update(new);
+            self.digest.0.update(new);
             self.hashed = end;
         }
         if self.hashed == total && self.meta.checksum == 0 {
-            self.meta.checksum = self.digest.get();
+            self.meta.checksum = self.digest.0.digest();
         }
         self.ready = Some(SnapshotChunk { snapshot, offset, total, data });
         true
