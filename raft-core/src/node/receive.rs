@@ -23,8 +23,8 @@ impl Node {
         let Message { from, term, .. } = message;
         if term != self.shared.term() || term.0 == 0 {
             self.admit_rare(term, &message.body)?;
-            if term < self.shared.term() {
-                self.receive_of_old_term(&message);
+            if term < self.shared.term() && !self.outlives_its_term(&message.body) {
+                election::answer_old_term(&mut self.shared, &message);
                 return Ok(());
             }
         }
@@ -38,7 +38,7 @@ impl Node {
 
     #[inline(never)]
     fn receive_append(&mut self, from: NodeId, term: Term, append: &mut Append) -> Taken {
-        self.is_led(from, term)?;
+        self.refuse_second_leader(from, term)?;
         let checked = follower::check(&self.shared, term, append)
             .map_err(|error| follower::report(&mut self.shared, from, append.session, error))?;
         self.heed(term, true);
@@ -50,9 +50,8 @@ impl Node {
 
     #[inline(always)]
     fn receive_commit(&mut self, from: NodeId, term: Term, commit: Commit) -> Taken {
-        if !self.is_led(from, term)? {
-            self.heed(term, self.shared.doubt.is_none());
-        }
+        self.refuse_second_leader(from, term)?;
+        self.heed(term, self.shared.doubt.is_none());
         match &mut self.role {
             Role::Follower(follower) => follower.on_commit(&mut self.shared, from, commit),
             _ => count(&mut self.shared.counters().unexpected_replies),
@@ -73,16 +72,11 @@ impl Node {
         Ok(())
     }
 
-    /// Whether this node is already known to lead this term. Two leaders in one term: one of them
-    /// forgot its vote (Raft 5.2, Election Safety).
-    fn is_led(&self, from: NodeId, term: Term) -> Result<bool, RejectedMessage> {
-        let here = term == self.shared.term();
-        match &self.role {
-            Role::Follower(follower) if here && follower.leader == Some(from) => Ok(true),
-            _ => match self.leader().filter(|_| here) {
-                Some(leader) => Err(RejectedMessage::SecondLeader { from, term, leader }),
-                None => Ok(false),
-            },
+    /// Two leaders in one term: one of them forgot its vote (Raft 5.2, Election Safety).
+    fn refuse_second_leader(&self, from: NodeId, term: Term) -> Taken {
+        match self.leader().filter(|&leader| leader != from && term == self.shared.term()) {
+            Some(leader) => Err(RejectedMessage::SecondLeader { from, term, leader }),
+            None => Ok(()),
         }
     }
 
@@ -111,39 +105,24 @@ impl Node {
         if too_low || term.since(self.shared.term()) > MAX_TERM_JUMP {
             return Err(RejectedMessage::TermOutOfRange { term });
         }
-        match body {
-            Body::PreVote(request) if request.last.term > term => {
-                Err(RejectedMessage::Sequence { prev: request.last, term })
-            }
-            Body::RequestVote(request) if request.last.term >= term => {
-                Err(RejectedMessage::Sequence { prev: request.last, term })
-            }
-            _ => Ok(()),
-        }
+        let prev = match body {
+            Body::PreVote(request) if request.last.term > term => request.last,
+            Body::RequestVote(request) if request.last.term >= term => request.last,
+            _ => return Ok(()),
+        };
+        Err(RejectedMessage::Sequence { prev, term })
     }
 
+    /// Whether a message of an earlier term still counts: pre-votes are asked for before a term begins.
     #[cold]
-    fn receive_of_old_term(&mut self, message: &Message) {
-        self.shared.sources = Sources::ALL;
-        let term = self.shared.term();
-        let alive = self.leader_is_alive();
-        let shared = &mut self.shared;
-        match (&message.body, &mut self.role) {
-            (&Body::PreVote(request), _) => {
-                election::on_pre_vote(shared, message.from, message.term, request, alive);
+    fn outlives_its_term(&self, body: &Body) -> bool {
+        match (body, &self.role) {
+            (Body::PreVote(_), _) => true,
+            (Body::PreVoteReply(reply), Role::Candidate(candidate)) => {
+                candidate.is_pre_vote() && reply.asked == self.shared.term()
             }
-            (Body::PreVoteReply(reply), Role::Candidate(candidate))
-                if candidate.is_pre_vote() && reply.asked == term =>
-            {
-                let transition = candidate.on_pre_vote_reply(shared, message.from, *reply);
-                self.perform(transition);
-            }
-            (Body::AppendReply(reply), Role::Leader(leader))
-                if put_back!(RepliesOfOldTermsCount) =>
-            {
-                let _ = leader.on_append_reply(shared, message.from, reply.clone());
-            }
-            _ => election::answer_old_term(shared, message),
+            (Body::AppendReply(_), Role::Leader(_)) => put_back!(RepliesOfOldTermsCount),
+            _ => false,
         }
     }
 
@@ -178,11 +157,11 @@ impl Node {
                 self.heed(term, false);
             }
             Body::Heartbeat(_) => {
-                self.is_led(from, term)?;
+                self.refuse_second_leader(from, term)?;
                 self.heed(term, self.shared.doubt.is_none());
             }
             Body::SnapshotChunk(piece) => {
-                self.is_led(from, term)?;
+                self.refuse_second_leader(from, term)?;
                 follower::check_piece(&self.shared, term, piece).map_err(|error| {
                     follower::report(&mut self.shared, from, piece.session, error)
                 })?;
@@ -198,9 +177,14 @@ impl Node {
     fn dispatch(&mut self, from: NodeId, body: &Body) -> Result<Transition, RejectedMessage> {
         let shared = &mut self.shared;
         match (body, &mut self.role) {
-            (&Body::RequestVote(request), _) => {
-                if election::on_request_vote(shared, from, request) {
-                    return Ok(self.wait_for_the_candidate());
+            (&Body::RequestVote(request), role) => {
+                // Who has granted a vote waits anew (Raft 5.2), and asks for no pre-votes against it.
+                match (election::on_request_vote(shared, from, request), role) {
+                    (false, _) => {}
+                    (true, Role::Follower(follower)) => {
+                        follower.deadline = shared.election_timeout();
+                    }
+                    (true, _) => return Ok(shared.follow(StepDownReason::HigherTerm)),
                 }
             }
             (&Body::PreVoteReply(reply), Role::Candidate(candidate))
@@ -235,15 +219,6 @@ impl Node {
             _ => count(&mut shared.counters().unexpected_replies),
         }
         Ok(Transition::Stay)
-    }
-
-    /// Who has granted a vote waits anew (Raft 5.2), and asks for no pre-votes against it.
-    fn wait_for_the_candidate(&mut self) -> Transition {
-        if let Role::Follower(follower) = &mut self.role {
-            follower.deadline = self.shared.election_timeout();
-            return Transition::Stay;
-        }
-        self.shared.follow(StepDownReason::HigherTerm)
     }
 
     /// Whether a leader is known to be alive, so that nobody needs another (thesis 6.2).
