@@ -68,8 +68,7 @@ impl Node {
     fn campaign_in_next_term(&mut self, transfer: bool) -> Transition {
         let shared = &mut self.shared;
         let Some(term) = shared.hard_state.term.0.checked_add(1) else {
-            self.halt(HaltReason::OutOfRange);
-            return Transition::Stay;
+            return Transition::Halt { reason: HaltReason::OutOfRange };
         };
         count(&mut shared.counters().campaigns);
         shared.set_hard_state(Term(term), Some(shared.me()));
