@@ -28,7 +28,8 @@ impl Sources {
         self.0 &= !some.0;
     }
 
-    pub(crate) const fn has(self, some: Self) -> bool {
-        self.0 & some.0 != 0
+    /// The one that is polled first.
+    pub(crate) const fn first(self) -> Self {
+        Self(self.0 & self.0.wrapping_neg())
     }
 }

@@ -22,21 +22,12 @@ impl Node {
             self.shared.sources = Sources::NONE;
             return Some(Output::Halted(*reason));
         }
-        let sources = self.shared.sources;
-        if sources.has(Sources::ROLE) {
-            match &self.role {
-                Role::Leader(_) => self.poll_leader(),
-                Role::Follower(_) => self.poll_follower(),
-                Role::Candidate(_) => self.poll_candidate(),
-            }
-        } else if sources.has(Sources::MAIL) {
-            self.poll_mail()
-        } else if sources.has(Sources::WRITE) {
-            self.poll_write()
-        } else if sources.has(Sources::DELIVERY) {
-            self.poll_delivery()
-        } else {
-            self.poll_answers()
+        match self.shared.sources.first() {
+            Sources::ROLE => self.poll_role(),
+            Sources::WRITE => self.poll_write(),
+            Sources::DELIVERY => self.poll_delivery(),
+            Sources::ANSWERS => self.poll_answers(),
+            rare => self.poll_rare(rare),
         }
     }
 
@@ -47,58 +38,38 @@ impl Node {
     }
 
     #[inline(never)]
-    fn poll_leader(&mut self) -> Option<Output> {
-        if let Role::Leader(leader) = &mut self.role
-            && let Some(due) = leader.usually_due(&self.shared)
-        {
-            return leader.poll(due, &mut self.shared);
+    fn poll_role(&mut self) -> Option<Output> {
+        let shared = &mut self.shared;
+        match &mut self.role {
+            Role::Leader(leader) => match leader.usually_due(shared) {
+                Some(due) => leader.poll(due, shared),
+                None => self.poll_rare(Sources::ROLE),
+            },
+            Role::Follower(follower) if follower.may_reply(shared) => follower.reply(shared),
+            Role::Follower(follower) if follower.may_ask(shared) => follower.question(shared),
+            Role::Follower(_) => self.poll_after(Sources::ROLE),
+            Role::Candidate(_) => self.poll_rare(Sources::ROLE),
         }
-        self.poll_other()
     }
 
-    /// Polls what may begin with something that is not yet an output, or with a request.
+    /// Polls the mail, or what a role seldom says.
     #[cold]
-    fn poll_other(&mut self) -> Option<Output> {
-        while let Role::Leader(leader) = &mut self.role
-            && let Some(due) = leader.due(&mut self.shared)
-        {
-            let output = leader.poll(due, &mut self.shared);
-            if output.is_some() {
-                return output;
-            }
-        }
-        self.poll_after(Sources::ROLE)
-    }
-
-    #[inline(never)]
-    fn poll_follower(&mut self) -> Option<Output> {
-        if let Role::Follower(follower) = &mut self.role {
-            if follower.may_reply(&self.shared) {
-                return follower.reply(&mut self.shared);
-            }
-            if follower.may_ask(&self.shared) {
-                return follower.question(&mut self.shared);
-            }
-        }
-        self.poll_after(Sources::ROLE)
-    }
-
-    #[cold]
-    fn poll_candidate(&mut self) -> Option<Output> {
-        if let Role::Candidate(candidate) = &mut self.role
-            && let Some(message) = candidate.poll(&mut self.shared)
-        {
-            return Some(Output::Send(message));
-        }
-        self.poll_after(Sources::ROLE)
-    }
-
-    #[cold]
-    fn poll_mail(&mut self) -> Option<Output> {
-        match self.shared.mail.take(self.shared.durable()) {
-            Some(message) => Some(Output::Send(message)),
-            None => self.poll_after(Sources::MAIL),
-        }
+    fn poll_rare(&mut self, source: Sources) -> Option<Output> {
+        let shared = &mut self.shared;
+        let output = match &mut self.role {
+            _ if source == Sources::MAIL => shared.mail.take(shared.durable()).map(Output::Send),
+            Role::Candidate(candidate) => candidate.poll(shared).map(Output::Send),
+            Role::Leader(leader) => loop {
+                let Some(due) = leader.due(shared) else { break None };
+                let output = leader.poll(due, shared);
+                // Nothing, if something was begun that comes first: look again.
+                if output.is_some() {
+                    break output;
+                }
+            },
+            Role::Follower(_) => None,
+        };
+        output.or_else(|| self.poll_after(source))
     }
 
     #[inline(never)]
