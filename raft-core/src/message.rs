@@ -2,8 +2,6 @@
 #![cfg_attr(not(feature = "inspect"), allow(unreachable_pub, reason = "bodies are opaque outside"))]
 
 use alloc::boxed::Box;
-use serde::de::IntoDeserializer;
-use serde::de::value::{Error, U32Deserializer};
 use serde::{Deserialize, Serialize};
 
 use crate::entries::{Checksum, Entries};
@@ -51,22 +49,7 @@ impl Message {
     /// What kind of message it is.
     #[must_use]
     pub const fn kind(&self) -> MessageKind {
-        match self.body {
-            Body::PreVote(_) => MessageKind::PreVote,
-            Body::PreVoteReply(_) => MessageKind::PreVoteReply,
-            Body::RequestVote(_) => MessageKind::RequestVote,
-            Body::VoteReply(_) => MessageKind::VoteReply,
-            Body::Append(_) => MessageKind::Append,
-            Body::AppendReply(_) => MessageKind::AppendReply,
-            Body::Heartbeat(_) => MessageKind::Heartbeat,
-            Body::HeartbeatReply(_) => MessageKind::HeartbeatReply,
-            Body::Commit(_) => MessageKind::Commit,
-            Body::SnapshotChunk(_) => MessageKind::SnapshotChunk,
-            Body::SnapshotReply(_) => MessageKind::SnapshotReply,
-            Body::ReadIndex(_) => MessageKind::ReadIndex,
-            Body::ReadIndexReply(_) => MessageKind::ReadIndexReply,
-            Body::TimeoutNow => MessageKind::TimeoutNow,
-        }
+        MessageKind::of(&self.body)
     }
 
     /// The body, for simulators and transcripts; no stability promise.
@@ -86,11 +69,36 @@ impl Message {
     }
 }
 
-/// The kinds of messages. The numbers are those of the wire and are never reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-#[repr(u8)]
-pub enum MessageKind {
+/// The kinds of messages, listed once; a body is a variant of the same name.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $number:literal,)*) => {
+        /// The kinds of messages. The numbers are those of the wire and are never reused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[non_exhaustive]
+        #[repr(u8)]
+        pub enum MessageKind {
+            $($(#[$doc])* $kind = $number,)*
+        }
+
+        impl MessageKind {
+            /// The kind with this number.
+            pub(crate) const fn from_byte(byte: u8) -> Option<Self> {
+                match byte {
+                    $($number => Some(Self::$kind),)*
+                    _ => None,
+                }
+            }
+
+            const fn of(body: &Body) -> Self {
+                match body {
+                    $(Body::$kind { .. } => Self::$kind,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
     /// "Would you vote for me?" (thesis 9.6)
     PreVote = 1,
     /// Answer to a `PreVote`.
@@ -119,14 +127,6 @@ pub enum MessageKind {
     ReadIndexReply = 13,
     /// "Start an election now." (thesis 3.10)
     TimeoutNow = 14,
-}
-
-impl MessageKind {
-    /// The kind of this number: they are declared in its order.
-    pub(crate) fn from_byte(byte: u8) -> Option<Self> {
-        let place: U32Deserializer<Error> = u32::from(byte.checked_sub(1)?).into_deserializer();
-        Self::deserialize(place).ok()
-    }
 }
 
 /// What a message says. Rare, large bodies are boxed, so that messages stay cheap to move; frequent
