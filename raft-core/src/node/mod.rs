@@ -507,8 +507,9 @@ impl Node {
 
     /// Whether the node still takes anything: if not, the error that says why it has halted.
     #[inline]
-    fn runs<E>(&self, error: fn(HaltReason) -> E) -> Result<(), E> {
-        self.halted.as_deref().map_or(Ok(()), |reason| Err(error(*reason)))
+    fn runs<E>(&self, error: impl FnOnce(HaltReason) -> E) -> Result<(), E> {
+        let Some(reason) = self.halted.as_deref() else { return Ok(()) };
+        Err(error(*reason))
     }
 }
 
