@@ -5,10 +5,7 @@ use bytes::{Buf, Bytes};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::frame::{Frame, Head};
-use super::{
-    CHECKSUM_BYTES, FORMAT_VERSION, MAX_FRAME_BYTES, frame_checksum, take_array, take_u32,
-    take_u64, whole,
-};
+use super::{CHECKSUM_BYTES, FORMAT_VERSION, MAX_FRAME_BYTES, fixed, frame_checksum, whole};
 use crate::entries::{Checksum, Entries, EntriesError};
 use crate::error::DecodeError;
 use crate::message::{Append, Body, Message, MessageKind, SnapshotPiece};
@@ -44,20 +41,14 @@ impl Header {
 
     /// The outside of a frame, and the length of its head.
     fn read(frame: &[u8]) -> Result<(Self, usize), DecodeError> {
-        match frame.first() {
-            None => return Err(DecodeError::Truncated),
-            Some(&FORMAT_VERSION) => {}
-            Some(&version) => return Err(DecodeError::UnknownVersion { version }),
-        }
-        let fixed = frame.first_chunk::<FIXED_BYTES>().ok_or(DecodeError::Truncated)?;
-        let mut rest = fixed.get(1..).unwrap_or_default();
-        let group = GroupId(take_u64(&mut rest)?);
-        let from = NodeId(take_u64(&mut rest)?);
-        let to = NodeId(take_u64(&mut rest)?);
-        let [kind] = take_array(&mut rest)?;
+        let mut rest: &[u8] = fixed::<FIXED_BYTES>(frame)?;
+        rest.advance(1);
+        let group = GroupId(rest.get_u64_le());
+        let from = NodeId(rest.get_u64_le());
+        let to = NodeId(rest.get_u64_le());
+        let kind = rest.get_u8();
         let kind = MessageKind::from_byte(kind).ok_or(DecodeError::UnknownKind { kind })?;
-        let head_length = take_u32(&mut rest)?;
-        Ok((Self { group, from, to, kind }, head_length as usize))
+        Ok((Self { group, from, to, kind }, rest.get_u32_le() as usize))
     }
 
     const fn around(self, term: Term, body: Body) -> Message {

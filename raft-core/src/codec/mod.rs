@@ -34,19 +34,12 @@ fn frame_checksum(head: &[u8], body: &[u8]) -> [u8; CHECKSUM_BYTES] {
     both.to_le_bytes()
 }
 
-/// Takes one number off the front of `bytes`.
-fn take_array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], DecodeError> {
-    let (taken, rest) = bytes.split_first_chunk::<N>().ok_or(DecodeError::Truncated)?;
-    *bytes = rest;
-    Ok(*taken)
-}
-
-fn take_u64(bytes: &mut &[u8]) -> Result<u64, DecodeError> {
-    take_array(bytes).map(u64::from_le_bytes)
-}
-
-fn take_u32(bytes: &mut &[u8]) -> Result<u32, DecodeError> {
-    take_array(bytes).map(u32::from_le_bytes)
+/// The first bytes of a frame or record, of fixed length: the first of all is the version.
+fn fixed<const N: usize>(bytes: &[u8]) -> Result<&[u8; N], DecodeError> {
+    match bytes.first() {
+        Some(&version) if version != FORMAT_VERSION => Err(DecodeError::UnknownVersion { version }),
+        _ => bytes.first_chunk().ok_or(DecodeError::Truncated),
+    }
 }
 
 /// Reads a postcard value that must fill `bytes` to the end.

@@ -3,23 +3,19 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{
-    CHECKSUM_BYTES, FORMAT_VERSION, MAX_FRAME_BYTES, frame_checksum, take_array, take_u32, whole,
-};
+use super::{CHECKSUM_BYTES, FORMAT_VERSION, MAX_FRAME_BYTES, fixed, frame_checksum, whole};
 use crate::entries::Entries;
 use crate::error::DecodeError;
 use crate::output::{SnapshotChunk, SnapshotMeta, Write};
 use crate::types::{HardState, Identity, LogIndex, SnapshotId, WriteId};
 
-/// Bytes before the postcard head.
-const FIXED_BYTES: usize = LENGTHS_BYTES + 4;
-/// Version and the two lengths; a checksum of their own follows, so that damage of a length is not
-/// taken for a torn tail.
-const LENGTHS_BYTES: usize = 1 + 4 + 4;
+/// Bytes before the postcard head: version, the two lengths, and a checksum of their own, so that damage
+/// of a length is not taken for a torn tail.
+const FIXED_BYTES: usize = 1 + 4 + 4 + 4;
 
 #[derive(Serialize, Deserialize)]
 struct WriteHead {
@@ -97,13 +93,9 @@ impl Write {
 
     /// The lengths of the whole record and of its head, proved by their own checksum.
     fn lengths(front: &[u8]) -> Result<(usize, usize), DecodeError> {
-        let mut rest = front;
-        let [version] = take_array(&mut rest)?;
-        if version != FORMAT_VERSION {
-            return Err(DecodeError::UnknownVersion { version });
-        }
-        let (total, head_length) = (take_u32(&mut rest)?, take_u32(&mut rest)?);
-        let fixed = front.first_chunk::<FIXED_BYTES>().ok_or(DecodeError::Truncated)?;
+        let fixed = fixed::<FIXED_BYTES>(front)?;
+        let mut rest = &fixed[1..];
+        let (total, head_length) = (rest.get_u32_le(), rest.get_u32_le());
         if *fixed != fixed_bytes(total, head_length) {
             return Err(DecodeError::Checksum);
         }
@@ -161,10 +153,8 @@ impl Write {
 
 /// What a record begins with: version, lengths, and the low half of the XXH3 of these.
 fn fixed_bytes(total: u32, head_length: u32) -> [u8; FIXED_BYTES] {
-    let mut fixed = [FORMAT_VERSION; FIXED_BYTES];
-    let (lengths, checksum) = fixed.split_at_mut(LENGTHS_BYTES);
-    let words = [total.to_le_bytes(), head_length.to_le_bytes()].into_iter().flatten();
-    lengths.iter_mut().skip(1).zip(words).for_each(|(place, byte)| *place = byte);
-    checksum.copy_from_slice(&(xxh3_64(lengths) as u32).to_le_bytes());
-    fixed
+    let ([a, b, c, d], [e, f, g, h]) = (total.to_le_bytes(), head_length.to_le_bytes());
+    let lengths = [FORMAT_VERSION, a, b, c, d, e, f, g, h];
+    let [i, j, k, l, ..] = xxh3_64(&lengths).to_le_bytes();
+    [FORMAT_VERSION, a, b, c, d, e, f, g, h, i, j, k, l]
 }
