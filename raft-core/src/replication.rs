@@ -42,9 +42,8 @@ pub(crate) struct Peer {
     pub(crate) heard: bool,
     /// The commit index that the peer was told, as far as it can use it.
     commit_told: LogIndex,
-    /// The newest heartbeat token that came back, and when that heartbeat was made.
+    /// The newest heartbeat token that came back.
     pub(crate) echoed: u64,
-    pub(crate) lease_from: Option<Tick>,
     /// The round of a learner that is to be promoted.
     pub(crate) catch_up: Option<Box<CatchUp>>,
     beat_due: bool,

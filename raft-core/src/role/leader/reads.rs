@@ -5,7 +5,6 @@ use thin_vec::ThinVec;
 use super::Leader;
 use crate::message::{Body, HeartbeatReply, ReadIndex, ReadIndexReply};
 use crate::output::ReadConsistency;
-use crate::replication::Peer;
 use crate::shared::{Shared, count};
 use crate::sources::Sources;
 use crate::types::{LogIndex, NodeId, ReadId, Tick};
@@ -107,14 +106,17 @@ impl Leader {
 
     /// Notes the echo of a heartbeat; says whether it may confirm something.
     pub(super) fn on_echo(&mut self, at: usize, reply: HeartbeatReply) -> bool {
-        let began = self.rounds.began(reply.token);
         let Some(peer) = self.peers.get_mut(at) else { return false };
-        if reply.token <= peer.echoed || reply.token > self.rounds.token {
-            return false;
+        let news = reply.token > peer.echoed && reply.token <= self.rounds.token;
+        if news {
+            peer.echoed = reply.token;
         }
-        peer.echoed = reply.token;
-        peer.lease_from = began.or(peer.lease_from);
-        true
+        news
+    }
+
+    /// The newest round that a quorum has echoed.
+    fn echoed(&self) -> u64 {
+        self.reached(LogIndex(self.rounds.token), |peer| LogIndex(peer.echoed)).0
     }
 
     /// Confirms the reads whose round a quorum has echoed, once an entry of this term is committed:
@@ -131,9 +133,7 @@ impl Leader {
         if shared.commit < self.opened && !put_back!(ReadBeforeOwnCommit) {
             return;
         }
-        let own = LogIndex(self.rounds.token);
-        let round = self.reached(own, |peer| LogIndex(peer.echoed)).0;
-        let index = shared.commit;
+        let (round, index) = (self.echoed(), shared.commit);
         shared.reads.confirm(round, index);
         shared.sources.add(Sources::ANSWERS);
         self.rounds.questions.retain(|question| {
@@ -155,9 +155,8 @@ impl Leader {
         let (Some(drift), Some(now)) = (config.lease_drift_ticks, shared.now) else { return false };
         let lost = LEASE_MARGIN_TICKS.saturating_add(drift.into());
         let span = u64::from(config.election_ticks_min).saturating_sub(lost);
-        let holds = |peer: &Peer| peer.lease_from.is_some_and(|from| now.since(from) < span);
         let over = self.lease_over && !put_back!(LeaseAfterTimeoutNow);
         let ended = over || shared.commit < self.opened || !config.check_quorum;
-        !ended && self.has_quorum(holds)
+        !ended && self.rounds.began(self.echoed()).is_some_and(|from| now.since(from) < span)
     }
 }
