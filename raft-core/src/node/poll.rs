@@ -174,22 +174,11 @@ impl Node {
     /// and once halted.
     #[must_use]
     pub fn deadline(&self) -> Option<Tick> {
-        match (&self.halted, self.shared.now) {
-            (Some(_), _) => None,
-            (None, None) => Some(Tick(0)),
-            (None, Some(_)) => {
-                let Self { role, shared, .. } = self;
-                let timer = role.deadline();
-                let idle = shared.reads.is_empty() && shared.log_reads.is_empty();
-                if idle { timer } else { with_reads(timer, shared) }
-            }
+        if self.halted.is_some() {
+            return None;
         }
+        let Shared { now, reads, log_reads, .. } = &self.shared;
+        let timers = [self.role.deadline(), reads.deadline(), log_reads.deadline()];
+        now.map_or(Some(Tick(0)), |_| timers.into_iter().flatten().min())
     }
-}
-
-/// The first of a timer and the timeouts of reads.
-#[cold]
-fn with_reads(timer: Option<Tick>, shared: &Shared) -> Option<Tick> {
-    let answers = [shared.reads.deadline(), shared.log_reads.deadline()];
-    answers.into_iter().chain([timer]).flatten().min()
 }
