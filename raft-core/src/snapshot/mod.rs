@@ -37,8 +37,6 @@ pub(crate) struct Snapshots {
 struct Moves {
     /// Received and whole: the state machine is to be replaced by it.
     restore: Option<Box<SnapshotMeta>>,
-    /// Until this much is applied, the caller may still read a snapshot it was told to restore.
-    restoring: LogIndex,
     incoming: Option<Box<Incoming>>,
     taken: u64,
     transfers: u64,
@@ -51,7 +49,7 @@ impl Snapshots {
         let index = newest.id.index;
         let moves = (index > applied).then(|| {
             let restore = Some(Box::new(newest.clone()));
-            Box::new(Moves { restore, restoring: index, ..Moves::default() })
+            Box::new(Moves { restore, ..Moves::default() })
         });
         let release_due = index > LogIndex(0);
         Self { newest: newest.into(), latest: index, release_due, moves }
@@ -147,32 +145,29 @@ impl Snapshots {
 
     /// Hands out the snapshot that the state machine is to be replaced by.
     pub(crate) fn take_restore(&mut self) -> Option<Box<SnapshotMeta>> {
-        let moves = self.moves.as_mut()?;
-        let meta = moves.restore.take()?;
-        moves.restoring = meta.id.index;
-        Some(meta)
+        self.moves.as_mut()?.restore.take()
     }
 
     pub(crate) const fn is_release_due(&self) -> bool {
         self.release_due
     }
 
-    /// What may be deleted of older snapshots: nothing while one is restored, or shipped.
+    /// What may be deleted of older snapshots: nothing while one is shipped, or until the newest is
+    /// restored and applied.
     pub(crate) fn release(&mut self, applied: LogIndex, shipped: bool) -> Option<SnapshotId> {
+        let newest = self.newest.id;
+        let restoring = self.awaits().is_some() || applied < newest.index;
         let shipped = shipped && !put_back!(ReleasedWhileShipped);
-        let at_rest = |moves: &Moves| moves.restore.is_none() && applied >= moves.restoring;
-        let free = self.moves.as_deref().is_none_or(at_rest) && !shipped;
-        let due = self.release_due && free;
-        due.then(|| {
-            self.release_due = false;
-            // Appends have overtaken what is being received: its bytes go with the others.
-            let newest = self.newest.id;
-            let old = |incoming: &Incoming| incoming.progress().is_some_and(|(id, _)| id <= newest);
-            if let Some(moves) = &mut self.moves {
-                moves.incoming.take_if(|incoming| old(incoming));
-            }
-            newest
-        })
+        if !self.release_due || restoring || shipped {
+            return None;
+        }
+        self.release_due = false;
+        // Appends have overtaken what is being received: its bytes go with the others.
+        let received = self.incoming().and_then(|incoming| incoming.progress());
+        if received.is_some_and(|(id, _)| id <= newest) {
+            self.stop_receiving();
+        }
+        Some(newest)
     }
 }
 
