@@ -62,7 +62,7 @@ pub enum Output {
 /// Changes to make durable. Exhaustive; the field order is the order of execution.
 ///
 /// After a crash any prefix of the writes, down to between two fields, is legal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Write {
     /// Whose write this is; part of the encoded record, so that another node's data is recognised.
     pub identity: Identity,
@@ -91,18 +91,7 @@ impl Write {
     /// A write that changes nothing.
     #[must_use]
     pub fn empty(identity: Identity, id: WriteId) -> Self {
-        Self {
-            identity,
-            id,
-            hard_state: None,
-            snapshot_chunk: None,
-            snapshot: None,
-            reset_log_to: None,
-            truncate_from: None,
-            entries: Entries::default(),
-            discard_through: None,
-            release_snapshots_below: None,
-        }
+        Self { identity, id, ..Self::default() }
     }
 }
 

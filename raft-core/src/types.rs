@@ -86,7 +86,9 @@ number! {
 }
 
 /// Who a node is: its group and its own id. Part of every durable write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Identity {
     /// The Raft group.
     pub group: GroupId,
