@@ -320,20 +320,15 @@ impl Node {
         }
         match &mut self.role {
             Role::Follower(_) => shared.sources.add(Sources::ROLE),
-            Role::Candidate(_) => self.count_own_vote(),
+            Role::Candidate(candidate) => {
+                // Its own vote may be durable now.
+                shared.sources = Sources::ALL;
+                let transition = candidate.count(shared);
+                self.perform(transition);
+            }
             Role::Leader(leader) => leader.on_stable(shared),
         }
         Ok(())
-    }
-
-    /// A candidate's own vote may be durable now.
-    #[cold]
-    fn count_own_vote(&mut self) {
-        if let Role::Candidate(candidate) = &mut self.role {
-            let transition = candidate.count(&self.shared);
-            self.perform(transition);
-            self.shared.sources = Sources::ALL;
-        }
     }
 
     /// More than entries may survive a crash now.
