@@ -94,7 +94,8 @@ impl Write {
     /// The lengths of the whole record and of its head, proved by their own checksum.
     fn lengths(front: &[u8]) -> Result<(usize, usize), DecodeError> {
         let fixed = fixed::<FIXED_BYTES>(front)?;
-        let mut rest = &fixed[1..];
+        let mut rest: &[u8] = fixed;
+        rest.advance(1);
         let (total, head_length) = (rest.get_u32_le(), rest.get_u32_le());
         if *fixed != fixed_bytes(total, head_length) {
             return Err(DecodeError::Checksum);
