@@ -86,11 +86,11 @@ impl Node {
             shared.sources.remove(Sources::WRITE);
         }
         shared.queue_chunk();
-        let write = Write { entries, ..Write::empty(shared.identity, id) };
-        Some(Output::Persist(match rare {
-            Some(rare) => rare.with(write),
-            None => write,
-        }))
+        if let Some(rare) = rare {
+            let write = Write { entries, ..Write::empty(shared.identity, id) };
+            return Some(Output::Persist(rare.with(write)));
+        }
+        Some(Output::Persist(Write { entries, ..Write::empty(shared.identity, id) }))
     }
 
     #[inline(never)]
