@@ -44,6 +44,8 @@ pub(crate) struct Peer {
     commit_told: LogIndex,
     /// The newest heartbeat token that came back.
     pub(crate) echoed: u64,
+    /// When the newest of those was made whose time was remembered: many reads make many rounds.
+    pub(crate) lease_from: Option<Tick>,
     /// The round of a learner that is to be promoted.
     pub(crate) catch_up: Option<Box<CatchUp>>,
     beat_due: bool,

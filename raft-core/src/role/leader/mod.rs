@@ -83,6 +83,9 @@ impl Leader {
         if let Some(transfer) = &mut self.transfer {
             transfer.deadline = ahead(transfer.deadline);
         }
+        for peer in &mut self.peers {
+            peer.lease_from = None;
+        }
     }
 
     pub(crate) const fn uncommitted_bytes(&self) -> usize {

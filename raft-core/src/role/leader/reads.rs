@@ -5,6 +5,7 @@ use thin_vec::ThinVec;
 use super::Leader;
 use crate::message::{Body, HeartbeatReply, ReadIndex, ReadIndexReply};
 use crate::output::ReadConsistency;
+use crate::replication::Peer;
 use crate::shared::{Shared, count};
 use crate::sources::Sources;
 use crate::types::{LogIndex, NodeId, ReadId, Tick};
@@ -106,17 +107,14 @@ impl Leader {
 
     /// Notes the echo of a heartbeat; says whether it may confirm something.
     pub(super) fn on_echo(&mut self, at: usize, reply: HeartbeatReply) -> bool {
+        let began = self.rounds.began(reply.token);
         let Some(peer) = self.peers.get_mut(at) else { return false };
-        let news = reply.token > peer.echoed && reply.token <= self.rounds.token;
-        if news {
-            peer.echoed = reply.token;
+        if reply.token <= peer.echoed || reply.token > self.rounds.token {
+            return false;
         }
-        news
-    }
-
-    /// The newest round that a quorum has echoed.
-    fn echoed(&self) -> u64 {
-        self.reached(LogIndex(self.rounds.token), |peer| LogIndex(peer.echoed)).0
+        peer.echoed = reply.token;
+        peer.lease_from = began.or(peer.lease_from);
+        true
     }
 
     /// Confirms the reads whose round a quorum has echoed, once an entry of this term is committed:
@@ -133,7 +131,9 @@ impl Leader {
         if shared.commit < self.opened && !put_back!(ReadBeforeOwnCommit) {
             return;
         }
-        let (round, index) = (self.echoed(), shared.commit);
+        let own = LogIndex(self.rounds.token);
+        let round = self.reached(own, |peer| LogIndex(peer.echoed)).0;
+        let index = shared.commit;
         shared.reads.confirm(round, index);
         shared.sources.add(Sources::ANSWERS);
         self.rounds.questions.retain(|question| {
@@ -155,8 +155,9 @@ impl Leader {
         let (Some(drift), Some(now)) = (config.lease_drift_ticks, shared.now) else { return false };
         let lost = LEASE_MARGIN_TICKS.saturating_add(drift.into());
         let span = u64::from(config.election_ticks_min).saturating_sub(lost);
+        let holds = |peer: &Peer| peer.lease_from.is_some_and(|from| now.since(from) < span);
         let over = self.lease_over && !put_back!(LeaseAfterTimeoutNow);
         let ended = over || shared.commit < self.opened || !config.check_quorum;
-        !ended && self.rounds.began(self.echoed()).is_some_and(|from| now.since(from) < span)
+        !ended && self.has_quorum(holds)
     }
 }
