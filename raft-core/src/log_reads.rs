@@ -65,7 +65,6 @@ pub(crate) enum Reader {
 #[derive(Clone, Debug)]
 struct Read {
     reader: Reader,
-    sequence: u64,
     /// What is asked for: one entry more than needed, at the front, unless the log begins there.
     first: LogIndex,
     /// The first entry that is needed.
@@ -78,9 +77,9 @@ struct Read {
 #[derive(Clone, Debug)]
 enum State {
     Wanted,
-    Asked,
-    /// Storage could not answer; it may be asked again then, or at the first tick.
-    Failed(Option<Tick>),
+    Asked(LogReadId),
+    /// Storage could not answer; it may be asked again then.
+    Failed(Tick),
     Answered(Fetched),
 }
 
@@ -130,8 +129,7 @@ impl LogReads {
             return Some(fetched);
         }
         let first = if next.prev() == log.base().id.index { next } else { next.prev() };
-        let state = State::Wanted;
-        self.open.push(Read { reader, sequence: 0, first, next, last, max_bytes, state });
+        self.open.push(Read { reader, first, next, last, max_bytes, state: State::Wanted });
         None
     }
 
@@ -143,10 +141,9 @@ impl LogReads {
     pub(crate) fn poll(&mut self, incarnation: Incarnation) -> Option<LogRequest> {
         let read = self.open.iter_mut().find(|read| matches!(read.state, State::Wanted))?;
         self.issued = self.issued.saturating_add(1);
-        read.sequence = self.issued;
-        read.state = State::Asked;
-        let Read { sequence, first, last, max_bytes, .. } = *read;
-        Some(LogRequest { id: LogReadId { incarnation, sequence }, first, last, max_bytes })
+        let id = LogReadId { incarnation, sequence: self.issued };
+        read.state = State::Asked(id);
+        Some(LogRequest { id, first: read.first, last: read.last, max_bytes: read.max_bytes })
     }
 
     /// Takes an answer; one that is of no use is asked for again at `again`.
@@ -156,16 +153,13 @@ impl LogReads {
         id: LogReadId,
         incarnation: Incarnation,
         answer: Result<Entries, Unavailable>,
-        again: Option<Tick>,
+        again: Tick,
     ) -> Result<Outcome, Misuse> {
         let issued = (1..=self.issued).contains(&id.sequence);
         if id.incarnation > incarnation || id.incarnation == incarnation && !issued {
             return Err(Misuse::UnknownRequest);
         }
-        let asked = |(_, read): &(usize, &mut Read)| {
-            let same = id.incarnation == incarnation && read.sequence == id.sequence;
-            same && matches!(read.state, State::Asked)
-        };
+        let asked = |(_, read): &(usize, &mut Read)| matches!(read.state, State::Asked(asked) if asked == id);
         let mut open = self.open.iter_mut().enumerate();
         let Some((at, read)) = open.find(asked) else { return Ok(Outcome::Dropped) };
         let entries = answer.unwrap_or_default();
@@ -201,8 +195,7 @@ impl LogReads {
     pub(crate) fn on_tick(&mut self, now: Tick) -> bool {
         let before = self.open.len();
         self.open.retain_mut(|read| {
-            let over =
-                matches!(read.state, State::Failed(again) if again.is_none_or(|at| now >= at));
+            let over = matches!(read.state, State::Failed(again) if now >= again);
             let kept = !over || read.reader == Reader::Snapshot;
             if over && kept {
                 read.state = State::Wanted;
@@ -214,7 +207,7 @@ impl LogReads {
 
     pub(crate) fn deadline(&self) -> Option<Tick> {
         let failed = |read: &Read| match read.state {
-            State::Failed(again) => again,
+            State::Failed(again) => Some(again),
             _ => None,
         };
         self.open.iter().filter_map(failed).min()
@@ -237,7 +230,7 @@ impl LogReads {
 
     /// The first entry that an open request names: it must not be discarded.
     pub(crate) fn lowest_open(&self) -> Option<LogIndex> {
-        let open = |read: &&Read| matches!(read.state, State::Wanted | State::Asked);
+        let open = |read: &&Read| matches!(read.state, State::Wanted | State::Asked(_));
         self.open.iter().filter(open).map(|read| read.first).min()
     }
 

@@ -397,7 +397,7 @@ impl Node {
         self.shared.sources = Sources::ALL;
         let (first, last) = entries.as_ref().map(|e| (e.first(), e.last())).unwrap_or_default();
         let shared = &mut self.shared;
-        let again = shared.after(shared.config.heartbeat_ticks.into());
+        let again = shared.after(shared.config.heartbeat_ticks.into()).unwrap_or_default();
         let (log, life) = (&mut shared.log, shared.hard_state.incarnation);
         match shared.log_reads.answer(log, request, life, entries, again)? {
             Outcome::Taken => {}
