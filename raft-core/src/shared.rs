@@ -220,23 +220,17 @@ impl Shared {
     /// How far entries can be handed out for `Apply`, or must be asked back first.
     #[inline]
     pub(crate) fn delivery(&self) -> Option<LogIndex> {
-        let upto = self.deliverable();
+        let stable = self.durability.stable();
+        let durable =
+            if put_back!(ApplyBeforeDurable) { self.commit } else { self.commit.min(stable) };
+        let upto = match self.snapshots.awaits() {
+            Some(index) if durable < index && !put_back!(RestoreBeforeDurable) => return None,
+            Some(index) => index,
+            None => durable,
+        };
         let due =
             self.delivered < upto && !self.log_reads.awaits(Reader::Apply, self.delivered.next());
         due.then_some(upto)
-    }
-
-    /// The last entry that may be handed out for `Apply`.
-    pub(crate) fn deliverable(&self) -> LogIndex {
-        if put_back!(ApplyBeforeDurable) {
-            return self.commit;
-        }
-        let durable = self.commit.min(self.durability.stable());
-        match self.snapshots.awaits() {
-            Some(index) if durable < index && !put_back!(RestoreBeforeDurable) => self.delivered,
-            Some(index) => index,
-            None => durable,
-        }
     }
 
     /// The log grew by so many bytes.
