@@ -421,7 +421,10 @@ impl Follower {
             self.reply_due |= self.confirmed > beat.matched;
             self.adopt_commit(shared, beat.commit);
         }
-        self.ask_due |= shared.reads.is_asking() && self.may_ask_again(shared);
+        // A question that stays without an answer for so long was lost, or its answer was.
+        let since = shared.now.zip(self.asked_at).map(|(now, asked)| now.since(asked));
+        let lost = since.is_none_or(|since| since >= shared.config.heartbeat_ticks.into());
+        self.ask_due |= lost && shared.reads.is_asking();
         let Heartbeat { session, token, .. } = beat;
         let body = Body::HeartbeatReply(HeartbeatReply { session, token, verified });
         shared.post(from, body);
@@ -451,13 +454,6 @@ impl Follower {
         if !reply.index.is_some_and(answered) {
             count(&mut shared.counters().unexpected_replies);
         }
-    }
-
-    /// A question that stays without an answer for so long was lost, or its answer was.
-    fn may_ask_again(&self, shared: &Shared) -> bool {
-        let patience = u64::from(shared.config.heartbeat_ticks);
-        let since = shared.now.zip(self.asked_at).map(|(now, asked)| now.since(asked));
-        since.is_none_or(|since| since >= patience)
     }
 
     pub(crate) fn on_commit(&mut self, shared: &mut Shared, from: NodeId, commit: Commit) {
