@@ -36,7 +36,8 @@ pub(crate) struct Peer {
     sent: LogIndex,
     /// Nearly always that entry.
     known: Point,
-    session: u32,
+    /// Replies of another one are out of date.
+    pub(crate) session: u32,
     progress: Progress,
     /// Whether the peer was heard since the last check of the quorum.
     pub(crate) heard: bool,
@@ -48,7 +49,7 @@ pub(crate) struct Peer {
     pub(crate) lease_from: Option<Tick>,
     /// The round of a learner that is to be promoted.
     pub(crate) catch_up: Option<Box<CatchUp>>,
-    beat_due: bool,
+    pub(crate) beat_due: bool,
     /// A heartbeat whose echo is awaited: its token, and `sent` when it left. Its echo or that of a
     /// later one tells what was lost before; later heartbeats do not replace it, however slow echoes are.
     watch: Option<(NonZeroU64, LogIndex)>,
@@ -119,20 +120,6 @@ impl Peer {
     /// A peer that is first asked for this entry.
     pub(crate) fn new(id: NodeId, votes: Votes, known: Point, session: u32) -> Self {
         Self { id, votes, sent: known.id.index, known, session, ..Self::default() }
-    }
-
-    pub(crate) const fn beat(&mut self) {
-        self.beat_due = true;
-    }
-
-    /// The first session number that this term has not used with this peer.
-    pub(crate) const fn unused_session(&self) -> u32 {
-        self.session.saturating_add(1)
-    }
-
-    /// Whether a reply belongs to the current session.
-    pub(crate) const fn is_current(&self, session: u32) -> bool {
-        self.session == session
     }
 
     /// What should be sent to this peer next.
@@ -343,9 +330,13 @@ impl Peer {
         true
     }
 
-    /// The peer lacks what the log begins after: it is sent the newest snapshot instead (Raft 7).
+    /// The peer lacks what the log begins after: it is sent the newest snapshot instead (Raft 7), unless
+    /// that is under way.
     fn ship(&mut self, shared: &Shared) {
         let newest = shared.snapshots.newest();
+        if self.shipment().is_some_and(|shipment| shipment.meta().id == newest.id) {
+            return;
+        }
         let shipment = Shipment::new(newest, shared.now.unwrap_or_default());
         self.restart(newest.id.index, Progress::Snapshot(Box::new(shipment)));
     }
@@ -375,23 +366,15 @@ impl Peer {
         let mine = |shipment: &&mut Shipment| shipment.asked(id).is_some();
         let Some(shipment) = self.shipment_mut().filter(mine) else { return false };
         if !shipment.answered(chunk.clone(), retry) {
-            self.ship_newer(shared);
-        }
-        true
-    }
-
-    /// Begins with the newest snapshot instead, if it is not the one under way.
-    fn ship_newer(&mut self, shared: &Shared) {
-        let newest = shared.snapshots.newest().id;
-        if self.shipment().is_some_and(|shipment| shipment.meta().id != newest) {
             self.ship(shared);
         }
+        true
     }
 
     /// Whether a reply confirms more of the snapshot under way than there is.
     pub(crate) fn confirms_too_much(&self, reply: SnapshotReply) -> bool {
         let Some(shipment) = self.shipment() else { return false };
-        let of_this = self.is_current(reply.session) && shipment.meta().id == reply.snapshot;
+        let of_this = reply.session == self.session && shipment.meta().id == reply.snapshot;
         of_this && reply.received > shipment.meta().length
     }
 
@@ -401,7 +384,7 @@ impl Peer {
         let Some(shipment) = self.shipment_mut().filter(of_this) else { return false };
         let now = shared.now.unwrap_or_default();
         if shipment.on_reply(reply, now, shared.config.heartbeat_ticks.into()) {
-            self.ship_newer(shared);
+            self.ship(shared);
         }
         true
     }
@@ -410,7 +393,7 @@ impl Peer {
     pub(crate) fn on_tick(&mut self, shared: &Shared, now: Tick) {
         let patience = shared.config.election_ticks_max.into();
         if self.shipment_mut().is_some_and(|shipment| shipment.on_tick(now, patience)) {
-            self.ship_newer(shared);
+            self.ship(shared);
         }
     }
 
@@ -433,7 +416,7 @@ impl Peer {
     /// The peer answered a heartbeat and has verified everything up to `verified`.
     pub(crate) fn answered(&mut self, session: u32, token: u64, verified: LogIndex) {
         let Some((watched, sent)) = self.watch else { return };
-        if self.shipment().is_some() || token < watched.get() || !self.is_current(session) {
+        if self.shipment().is_some() || token < watched.get() || session != self.session {
             return;
         }
         self.watch = None;

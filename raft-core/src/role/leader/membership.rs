@@ -75,7 +75,7 @@ impl Leader {
         self.peers.retain(|peer| {
             let stays = is_member(peer.id);
             if !stays {
-                self.first_session = self.first_session.max(peer.unused_session());
+                self.first_session = self.first_session.max(peer.session.saturating_add(1));
             }
             stays
         });

@@ -119,7 +119,7 @@ impl Leader {
     fn begin_round(&mut self, shared: &mut Shared, now: Tick) {
         self.heartbeat_at = now.plus(shared.config.heartbeat_ticks.into());
         self.rounds.begin(now);
-        self.peers.iter_mut().for_each(Peer::beat);
+        self.peers.iter_mut().for_each(|peer| peer.beat_due = true);
         self.cursor = 0;
         self.confirm_reads(shared);
     }
@@ -218,7 +218,7 @@ impl Leader {
             return Err(RejectedMessage::BeyondLog { matched, last });
         }
         peer.heard = !peer.contradicts;
-        if !peer.is_current(reply.session) {
+        if reply.session != peer.session {
             count(&mut shared.counters().old_session);
             return Ok(Transition::Stay);
         }
@@ -277,7 +277,7 @@ impl Leader {
         let last = shared.log.last_index();
         let Some((at, peer)) = self.peer(shared, from) else { return Ok(()) };
         let matched = reply.verified;
-        if peer.is_current(reply.session) && matched > last {
+        if reply.session == peer.session && matched > last {
             return Err(RejectedMessage::BeyondLog { matched, last });
         }
         peer.heard = !peer.contradicts;

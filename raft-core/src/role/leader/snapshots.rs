@@ -20,7 +20,7 @@ impl Leader {
             return Err(RejectedMessage::Snapshot { index: reply.snapshot.index });
         }
         peer.heard = !peer.contradicts;
-        if !peer.is_current(reply.session) {
+        if reply.session != peer.session {
             count(&mut shared.counters().old_session);
             return Ok(());
         }
