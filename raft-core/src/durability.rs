@@ -10,7 +10,7 @@ use crate::entries::Entries;
 use crate::error::Misuse;
 use crate::message::{AppendOutcome, AppendReply, Body, Message};
 use crate::output::{SnapshotChunk, SnapshotMeta, Write};
-use crate::types::{HardState, Incarnation, LogIndex, SnapshotId, Tick, WriteId};
+use crate::types::{HardState, Incarnation, LogIndex, Tick, WriteId};
 
 /// Most messages that wait; more peers than a membership can have are strangers.
 const MAX_MAIL: usize = 512;
@@ -36,17 +36,13 @@ pub(crate) struct Made {
     pub(crate) snapshot: Option<Box<SnapshotMeta>>,
 }
 
-/// What the next write says besides entries: rare.
+/// The next write, if it says something besides entries: rare.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rare {
-    pub(crate) hard_state: Option<HardState>,
-    /// The transfer that the chunk belongs to, and the chunk.
-    pub(crate) snapshot_chunk: Option<(u64, Box<SnapshotChunk>)>,
-    pub(crate) snapshot: Option<Box<SnapshotMeta>>,
-    pub(crate) truncate_from: Option<LogIndex>,
-    pub(crate) reset_log_to: Option<LogIndex>,
-    pub(crate) discard_through: Option<LogIndex>,
-    pub(crate) release_snapshots_below: Option<SnapshotId>,
+    /// Its name and its entries are set when it is handed out.
+    write: Write,
+    /// The transfer that its chunk belongs to, and the end of the chunk.
+    chunk: Option<(u64, u64)>,
 }
 
 /// The durable image, as far as it is known, and the difference to the state in memory.
@@ -69,13 +65,14 @@ pub(crate) struct Durability {
 }
 
 impl Durability {
-    pub(crate) fn new(durable: HardState, last: LogIndex, mut first: Rare) -> Self {
+    pub(crate) fn new(durable: HardState, last: LogIndex, mut first: Write) -> Self {
         // The first write of a further life names the end of the log it found: a disk that has lost
         // what earlier lives wrote is recognised.
         if durable.incarnation.0 > 0 {
             first.truncate_from = Some(last.next());
         }
-        Self { stable: last, handed: last, rare: Some(first.into()), ..Self::default() }
+        let rare = Some(Rare { write: first, chunk: None }.into());
+        Self { stable: last, handed: last, rare, ..Self::default() }
     }
 
     /// The last entry that survives a crash.
@@ -113,13 +110,20 @@ impl Durability {
     }
 
     /// What the next write will say besides entries.
-    pub(crate) fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
+    pub(crate) fn rare(&mut self) -> &mut Write {
+        &mut self.rare.get_or_insert_default().write
     }
 
     /// Whether the next write has bytes of a snapshot already.
     pub(crate) fn has_chunk(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.snapshot_chunk.is_some())
+        self.rare.as_ref().is_some_and(|rare| rare.chunk.is_some())
+    }
+
+    /// The next write has these bytes of a snapshot, which belong to this transfer.
+    pub(crate) fn put_chunk(&mut self, transfer: u64, chunk: Box<SnapshotChunk>) {
+        let rare = self.rare.get_or_insert_default();
+        rare.chunk = Some((transfer, chunk.offset.saturating_add(chunk.data.len() as u64)));
+        rare.write.snapshot_chunk = Some(chunk);
     }
 
     /// A received snapshot takes the place of the log: earlier writes vouch for what was `committed`
@@ -242,25 +246,14 @@ impl Rare {
     /// What the write makes durable that says this.
     #[cold]
     fn makes(&self, sequence: u64) -> Made {
-        let end = |chunk: &SnapshotChunk| chunk.offset.saturating_add(chunk.data.len() as u64);
-        let chunk = self.snapshot_chunk.as_ref().map(|(transfer, chunk)| (*transfer, end(chunk)));
-        let snapshot = self.snapshot.clone();
-        Made { sequence, hard_state: self.hard_state, chunk, snapshot }
+        let snapshot = self.write.snapshot.clone();
+        Made { sequence, hard_state: self.write.hard_state, chunk: self.chunk, snapshot }
     }
 
-    /// A write that says this too.
+    /// A write of entries that says this too.
     #[cold]
-    pub(crate) fn with(self, write: Write) -> Write {
-        Write {
-            hard_state: self.hard_state,
-            snapshot_chunk: self.snapshot_chunk.map(|(_, chunk)| chunk),
-            snapshot: self.snapshot,
-            reset_log_to: self.reset_log_to,
-            truncate_from: self.truncate_from,
-            discard_through: self.discard_through,
-            release_snapshots_below: self.release_snapshots_below,
-            ..write
-        }
+    pub(crate) fn with(self: Box<Self>, Write { identity, id, entries, .. }: Write) -> Write {
+        Write { identity, id, entries, ..self.write }
     }
 }
 

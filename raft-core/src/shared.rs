@@ -264,7 +264,7 @@ impl Shared {
             && !self.durability.has_chunk()
             && let Some(chunk) = incoming.next_chunk()
         {
-            self.durability.rare().snapshot_chunk = Some((incoming.transfer, chunk));
+            self.durability.put_chunk(incoming.transfer, chunk);
             self.sources.add(Sources::WRITE);
         }
     }

@@ -9,14 +9,14 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use crate::config::Config;
-use crate::durability::{Durability, Mail, Rare};
+use crate::durability::{Durability, Mail};
 use crate::entries::Entries;
 use crate::error::{Misuse, Refused, RejectedMessage, StartError};
 use crate::input::{Answer, Chunk, Input, Unavailable};
 use crate::log_reads::Outcome;
 use crate::membership::MembershipChange;
 use crate::message::Message;
-use crate::output::{HaltReason, ReadConsistency, StepDownReason};
+use crate::output::{HaltReason, ReadConsistency, StepDownReason, Write};
 use crate::rng::Rng;
 use crate::role::Role;
 use crate::role::follower::Follower;
@@ -84,11 +84,11 @@ impl Node {
         let hard_state = HardState { incarnation: Incarnation(incarnation), ..durable };
         let fresh = last_write.is_none();
         let commit = applied.max(meta.id.index);
-        let first = Rare {
+        let first = Write {
             hard_state: Some(hard_state),
             snapshot: fresh.then(|| meta.clone().into()),
             reset_log_to: (!whole).then_some(meta.id.index),
-            ..Rare::default()
+            ..Write::default()
         };
         let mut shared = Shared {
             rng: Rng::new([config.seed, identity.node.0, incarnation]),
