@@ -62,15 +62,16 @@ pub struct EntryRef<'a> {
     pub checksum: u32,
     /// The bytes that were proposed.
     pub payload: &'a [u8],
-    /// Header and payload: what the checksum is taken over.
-    covered: &'a [u8],
+    /// The entry as it is stored: checksum, header, payload.
+    pub(crate) bytes: &'a [u8],
 }
 
 impl EntryRef<'_> {
     /// The checksum this entry should carry after a predecessor with checksum `before`.
     #[inline]
     pub(crate) fn chained(&self, group: GroupId, before: Checksum) -> Checksum {
-        checksum(group, self.id.index, self.covered, before)
+        let covered = self.bytes.get(CHECKSUM_BYTES..).unwrap_or_default();
+        checksum(group, self.id.index, covered, before)
     }
 }
 
@@ -215,13 +216,7 @@ impl Entries {
     /// Each entry as bytes of its own, for a host that stores entries one by one: some that follow each
     /// other, put together again, are what [`decode`](Self::decode) reads.
     pub fn records(&self) -> impl Iterator<Item = (LogIndex, Bytes)> + '_ {
-        let mut iter = self.iter();
-        let place = |iter: &EntriesIter<'_>| self.bytes.len().saturating_sub(iter.bytes_left());
-        core::iter::from_fn(move || {
-            let from = place(&iter);
-            let index = iter.next()?.id.index;
-            Some((index, self.bytes.slice(from..place(&iter))))
-        })
+        self.iter().map(|entry| (entry.id.index, self.bytes.slice_ref(entry.bytes)))
     }
 
     /// The memberships among them.
@@ -282,13 +277,12 @@ impl<'a> Iterator for EntriesIter<'a> {
             return None;
         }
         let Shape { term, kind, payload, end } = Shape::of(self.rest, self.index).ok()?;
-        let (entry, rest) = self.rest.split_at_checked(end)?;
-        let (checksum, covered) = entry.split_first_chunk()?;
+        let (bytes, rest) = self.rest.split_at_checked(end)?;
+        let checksum = Checksum::from_le_bytes(*bytes.first_chunk()?);
         let id = EntryId { term: Term(term), index: self.index };
         self.rest = rest;
         self.index = self.index.next();
-        let checksum = Checksum::from_le_bytes(*checksum);
-        Some(EntryRef { id, kind, checksum, payload: entry.get(payload..)?, covered })
+        Some(EntryRef { id, kind, checksum, payload: bytes.get(payload..)?, bytes })
     }
 }
 

@@ -123,13 +123,10 @@ impl Tail {
     }
 
     #[inline(never)]
-    fn note_each(&mut self, entries: &Entries, start: usize) {
-        let mut iter = entries.iter();
-        let end = start.saturating_add(iter.bytes_left());
-        let mut offset = start;
-        while let Some(entry) = iter.next() {
-            self.note(entry.id.index, entry.id.index, offset);
-            offset = end.saturating_sub(iter.bytes_left());
+    fn note_each(&mut self, entries: &Entries, mut offset: usize) {
+        for EntryRef { id, bytes, .. } in entries {
+            self.note(id.index, id.index, offset);
+            offset = offset.saturating_add(bytes.len());
         }
     }
 
