@@ -124,7 +124,7 @@ pub enum EntriesError {
 }
 
 /// A run of consecutive entries: first index, count, and one shared slice.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Entries {
     first: LogIndex,
     count: u32,

@@ -6,7 +6,6 @@ mod frame;
 mod message;
 mod write;
 
-use alloc::vec::Vec;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
@@ -63,23 +62,17 @@ impl<'de> Deserialize<'de> for Message {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+/// Entries as they were serialized: not checked.
+#[derive(Deserialize)]
 struct RawEntries {
     first: LogIndex,
     count: u32,
-    bytes: Vec<u8>,
-}
-
-impl Serialize for Entries {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (first, count, bytes) = (self.first(), self.count(), self.bytes().to_vec());
-        RawEntries { first, count, bytes }.serialize(serializer)
-    }
+    bytes: Bytes,
 }
 
 impl<'de> Deserialize<'de> for Entries {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = RawEntries::deserialize(deserializer)?;
-        Self::decode(raw.first, raw.count, raw.bytes.into()).map_err(serde::de::Error::custom)
+        let RawEntries { first, count, bytes } = Deserialize::deserialize(deserializer)?;
+        Self::decode(first, count, bytes).map_err(serde::de::Error::custom)
     }
 }
