@@ -214,13 +214,12 @@ impl Membership {
 
     /// The same membership with one learner as a voter.
     pub(crate) fn promoted(&self, id: NodeId) -> Self {
-        let mut next = self.clone();
-        for member in Arc::make_mut(&mut next.0).members.iter_mut().filter(|member| member.id == id)
-        {
+        let mut members = self.0.members.clone();
+        for member in members.iter_mut().filter(|member| member.id == id) {
             member.voter = true;
             member.promote = false;
         }
-        next
+        Self::of(members, self.outgoing())
     }
 
     /// Every node that takes part: the members, and voters that are being left behind.
@@ -230,16 +229,12 @@ impl Membership {
     }
 }
 
-fn sorted(ids: impl Iterator<Item = NodeId>) -> Result<(), MembershipError> {
-    let mut before: Option<NodeId> = None;
-    for id in ids {
-        match before {
-            Some(last) if last == id => return Err(MembershipError::Duplicate { id }),
-            Some(last) if last > id => return Err(MembershipError::Unsorted),
-            _ => before = Some(id),
-        }
+fn sorted(ids: impl Iterator<Item = NodeId> + Clone) -> Result<(), MembershipError> {
+    match ids.clone().zip(ids.skip(1)).find(|(before, id)| before >= id) {
+        None => Ok(()),
+        Some((before, id)) if before == id => Err(MembershipError::Duplicate { id }),
+        Some(_) => Err(MembershipError::Unsorted),
     }
-    Ok(())
 }
 
 /// A wished-for topology, and the index of the membership it was computed from.
