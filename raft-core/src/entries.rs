@@ -307,7 +307,11 @@ impl Shape {
     #[inline]
     fn small(bytes: &[u8; 8]) -> Option<Self> {
         let [_, _, _, _, term @ ..0x80, kind, low, high] = *bytes else { return None };
-        let kind = EntryKind::from_byte(kind)?;
+        let kind = match kind {
+            0 => EntryKind::Noop,
+            1 => EntryKind::Command,
+            _ => return None,
+        };
         let (payload, length) = match (low, high) {
             (..0x80, _) => (7, usize::from(low)),
             (_, 1..0x80) => (8, usize::from(low & 0x7f) | usize::from(high) << 7),
