@@ -151,11 +151,8 @@ impl Durability {
         let kept = from.prev();
         self.handed = self.handed.min(kept);
         self.stable = self.stable.min(kept);
-        if put_back!(LateAcknowledgementCounts) {
-            return;
-        }
-        for ticket in self.tickets.iter_mut() {
-            ticket.stable = ticket.stable.min(kept);
+        if !put_back!(LateAcknowledgementCounts) {
+            self.tickets.iter_mut().for_each(|ticket| ticket.stable = ticket.stable.min(kept));
         }
     }
 

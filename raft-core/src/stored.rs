@@ -42,10 +42,10 @@ const CHECKPOINT_WRITE_BYTES: usize = 64 * 1024;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Stored {
-    identity: Option<Identity>,
-    hard_state: HardState,
-    last_write: Option<WriteId>,
-    base: Option<Base>,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) hard_state: HardState,
+    pub(crate) last_write: Option<WriteId>,
+    pub(crate) base: Option<Base>,
 }
 
 /// Where the log begins, and the log.
@@ -86,8 +86,7 @@ impl Base {
             chain: point.checksum,
             membership: membership.clone(),
             membership_index,
-            length: 0,
-            checksum: 0,
+            ..Default::default()
         }
     }
 
@@ -102,14 +101,8 @@ impl Base {
 impl SnapshotMeta {
     /// The founding of a group: a membership, and no bytes.
     pub(crate) fn founding(group: GroupId, membership: &Membership) -> Self {
-        Self {
-            id: SnapshotId::default(),
-            chain: chain_seed(group, membership),
-            membership: membership.clone(),
-            membership_index: LogIndex(0),
-            length: 0,
-            checksum: 0,
-        }
+        let chain = chain_seed(group, membership);
+        Self { chain, membership: membership.clone(), ..Self::default() }
     }
 
     /// Whether it is the founding of a group: a membership is all there is.
@@ -380,11 +373,6 @@ impl Stored {
             writes.push(Write { snapshot, truncate_from, ..Write::empty(identity, id) });
         }
         Ok(writes)
-    }
-
-    /// Takes the fold apart for a start.
-    pub(crate) fn into_parts(self) -> (Option<Identity>, HardState, Option<WriteId>, Option<Base>) {
-        (self.identity, self.hard_state, self.last_write, self.base)
     }
 }
 

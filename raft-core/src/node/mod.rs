@@ -65,7 +65,7 @@ impl Node {
     ) -> Result<Self, StartError> {
         let config = config.into();
         config.validate()?;
-        let (identity, mut durable, last_write, base) = stored.into_parts();
+        let Stored { identity, hard_state: mut durable, last_write, base } = stored;
         let (identity, base) = identity.zip(base).ok_or(StartError::NothingStored)?;
         let whole = base.is_whole();
         let Base { meta, log, memberships } =
