@@ -27,7 +27,7 @@ impl Node {
             transition = match transition {
                 Transition::Stay => return,
                 Transition::Follow { term, reason } => self.follow(term, reason),
-                Transition::PreCampaign => self.run(Candidate::new(true, false)),
+                Transition::PreCampaign => self.run(Candidate::new(&self.shared, true, false)),
                 Transition::Campaign { transfer } => self.campaign_in_next_term(transfer),
                 Transition::Lead => self.lead(),
                 Transition::Halt { reason } => return self.halt(reason),
@@ -73,7 +73,7 @@ impl Node {
         count(&mut shared.counters().campaigns);
         shared.set_hard_state(Term(term), Some(shared.me()));
         shared.mail.drop_held();
-        self.run(Candidate::new(false, transfer))
+        self.run(Candidate::new(&self.shared, false, transfer))
     }
 
     fn lead(&mut self) -> Transition {

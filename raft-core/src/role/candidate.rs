@@ -20,15 +20,17 @@ pub(crate) struct Candidate {
     refused: Vec<NodeId>,
     /// Have committed something else in the place of the entry in doubt.
     differ: ThinVec<NodeId>,
-    /// How many nodes of the membership were asked, or skipped.
-    asked: usize,
+    /// The other voters that were not yet asked.
+    unasked: Vec<NodeId>,
     /// When to try again; runs from when the requests leave.
     pub(crate) deadline: Option<Tick>,
 }
 
 impl Candidate {
-    pub(crate) fn new(pre_vote: bool, transfer: bool) -> Self {
-        Self { pre_vote, transfer, ..Self::default() }
+    pub(crate) fn new(shared: &Shared, pre_vote: bool, transfer: bool) -> Self {
+        let membership = shared.memberships.current();
+        let others = membership.nodes().filter(|&id| id != shared.me() && membership.is_voter(id));
+        Self { pre_vote, transfer, unasked: others.collect(), ..Self::default() }
     }
 
     pub(crate) const fn is_pre_vote(&self) -> bool {
@@ -104,22 +106,16 @@ impl Candidate {
         self.pre_vote || durable || put_back!(VoteRequestBeforeDurable)
     }
 
-    /// The next voter to ask, and its place among the nodes.
-    fn next(&self, shared: &Shared) -> Option<(usize, NodeId)> {
-        let membership = shared.memberships.current();
-        let mut nodes = membership.nodes().enumerate().skip(self.asked);
-        let next = nodes.find(|&(_, id)| id != shared.me() && membership.is_voter(id));
-        next.filter(|_| self.may_ask(shared))
-    }
-
     pub(crate) fn has_message(&self, shared: &Shared) -> bool {
-        self.next(shared).is_some()
+        !self.unasked.is_empty() && self.may_ask(shared)
     }
 
     /// The next request. The timer starts when the first one leaves.
     pub(crate) fn poll(&mut self, shared: &mut Shared) -> Option<Message> {
-        let (at, to) = self.next(shared)?;
-        self.asked = at.saturating_add(1);
+        if !self.has_message(shared) {
+            return None;
+        }
+        let to = self.unasked.remove(0);
         if self.deadline.is_none() {
             self.deadline = shared.election_timeout();
         }
