@@ -359,11 +359,8 @@ impl Shared {
             self.proposals.delivered(self.delivered, |index| self.log.term(index));
             self.sources.add(Sources::ANSWERS);
         }
-        self.notice_memberships(entries.first());
-    }
-
-    /// A change is over when its final entry is handed out.
-    fn notice_memberships(&mut self, first: LogIndex) {
+        // A change is over when its final entry is handed out.
+        let first = entries.first();
         if self.memberships.index() >= first {
             let settled = self.memberships.settled(first, self.delivered);
             settled.into_iter().for_each(|index| self.notice(Event::MembershipChanged { index }));
