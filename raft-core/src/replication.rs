@@ -117,9 +117,9 @@ impl InFlight {
 }
 
 impl Peer {
-    /// A peer that is first asked for this entry.
+    /// A peer that is first asked for this entry, and has until the next check to be heard.
     pub(crate) fn new(id: NodeId, votes: Votes, known: Point, session: u32) -> Self {
-        Self { id, votes, sent: known.id.index, known, session, ..Self::default() }
+        Self { id, votes, sent: known.id.index, known, session, heard: true, ..Self::default() }
     }
 
     /// What should be sent to this peer next.

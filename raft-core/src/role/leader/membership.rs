@@ -72,22 +72,14 @@ impl Leader {
         self.votes = Votes::of(membership, me);
         self.quorum = Votes::quorum(membership);
         let is_member = |id| membership.nodes().any(|node| node == id);
-        self.peers.retain(|peer| {
-            let stays = is_member(peer.id);
-            if !stays {
-                self.first_session = self.first_session.max(peer.session.saturating_add(1));
-            }
-            stays
-        });
+        for gone in self.peers.extract_if(.., |peer| !is_member(peer.id)) {
+            self.first_session = self.first_session.max(gone.session.saturating_add(1));
+        }
         for id in membership.nodes().filter(|&id| id != me) {
             let votes = Votes::of(membership, id);
             match self.peers.iter_mut().find(|peer| peer.id == id) {
                 Some(peer) => peer.votes = votes,
-                None => {
-                    let mut peer = Peer::new(id, votes, before, self.first_session);
-                    peer.heard = true;
-                    self.peers.push(peer);
-                }
+                None => self.peers.push(Peer::new(id, votes, before, self.first_session)),
             }
         }
         shared.log_reads.forget_peers(|id| !is_member(id));

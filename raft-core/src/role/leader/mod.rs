@@ -358,7 +358,7 @@ impl Leader {
     }
 
     pub(crate) fn has_message(&self, shared: &Shared) -> bool {
-        self.rounds.is_wanted()
+        self.rounds.wanted
             || self.has_timeout_now(shared)
             || self.peers.iter().skip(self.cursor).any(|peer| peer.due(shared) != Due::Nothing)
     }
@@ -366,13 +366,13 @@ impl Leader {
     /// What the first peer that may be served is told nearly always, unless something comes before.
     #[inline(always)]
     pub(crate) fn usually_due(&self, shared: &Shared) -> Option<Due> {
-        let peer = self.peers.get(self.cursor).filter(|_| !self.rounds.is_wanted())?;
+        let peer = self.peers.get(self.cursor).filter(|_| !self.rounds.wanted)?;
         peer.due_in_stream(shared).filter(|due| matches!(due, Due::Append | Due::Commit))
     }
 
     /// What is to be said next, and to whom: all of it may leave before the own disk is done.
     pub(crate) fn due(&mut self, shared: &mut Shared) -> Option<Due> {
-        if self.rounds.is_wanted() {
+        if self.rounds.wanted {
             self.begin_round(shared, shared.now.unwrap_or_default());
         }
         while let Some(peer) = self.peers.get(self.cursor) {
@@ -397,7 +397,7 @@ impl Leader {
                 shared.sources.remove(done);
                 Some(peer.commit(shared))
             }
-            (due, Some(peer)) => peer.other(due, shared, self.rounds.token()),
+            (due, Some(peer)) => peer.other(due, shared, self.rounds.token),
             (_, None) => self.timeout_now(shared).map(Output::Send),
         }
     }

@@ -21,9 +21,9 @@ const LEASE_MARGIN_TICKS: u64 = 2;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rounds {
     /// Number of the newest round: the token its heartbeats carry.
-    token: u64,
+    pub(super) token: u64,
     /// A read waits for a round that has not begun.
-    wanted: bool,
+    pub(super) wanted: bool,
     /// When the newest rounds began.
     begun: ThinVec<(u64, Tick)>,
     questions: ThinVec<Question>,
@@ -38,14 +38,6 @@ struct Question {
 }
 
 impl Rounds {
-    pub(super) const fn token(&self) -> u64 {
-        self.token
-    }
-
-    pub(super) const fn is_wanted(&self) -> bool {
-        self.wanted
-    }
-
     pub(super) fn begin(&mut self, now: Tick) {
         self.token = self.token.saturating_add(1);
         self.wanted = false;
