@@ -13,9 +13,11 @@ use crate::error::DecodeError;
 use crate::output::{SnapshotChunk, SnapshotMeta, Write};
 use crate::types::{HardState, Identity, LogIndex, SnapshotId, WriteId};
 
-/// Bytes before the postcard head: version, the two lengths, and a checksum of their own, so that damage
-/// of a length is not taken for a torn tail.
-const FIXED_BYTES: usize = 1 + 4 + 4 + 4;
+/// Bytes before the postcard head.
+const FIXED_BYTES: usize = LENGTHS_BYTES + 4;
+/// Version and the two lengths; a checksum of their own follows, so that damage of a length is not
+/// taken for a torn tail.
+const LENGTHS_BYTES: usize = 1 + 4 + 4;
 
 #[derive(Serialize, Deserialize)]
 struct WriteHead {
@@ -154,8 +156,10 @@ impl Write {
 
 /// What a record begins with: version, lengths, and the low half of the XXH3 of these.
 fn fixed_bytes(total: u32, head_length: u32) -> [u8; FIXED_BYTES] {
-    let ([a, b, c, d], [e, f, g, h]) = (total.to_le_bytes(), head_length.to_le_bytes());
-    let lengths = [FORMAT_VERSION, a, b, c, d, e, f, g, h];
-    let [i, j, k, l, ..] = xxh3_64(&lengths).to_le_bytes();
-    [FORMAT_VERSION, a, b, c, d, e, f, g, h, i, j, k, l]
+    let mut fixed = [FORMAT_VERSION; FIXED_BYTES];
+    let (lengths, checksum) = fixed.split_at_mut(LENGTHS_BYTES);
+    let words = [total.to_le_bytes(), head_length.to_le_bytes()].into_iter().flatten();
+    lengths.iter_mut().skip(1).zip(words).for_each(|(place, byte)| *place = byte);
+    checksum.copy_from_slice(&(xxh3_64(lengths) as u32).to_le_bytes());
+    fixed
 }
