@@ -1,6 +1,7 @@
 //! Where outputs may come from: what sets a flag here is what may lead to an output.
 //!
-//! What a steady group does sets its own flags; rare inputs, and every transition, set all of them.
+//! What a steady group does sets its own flags, and so does whatever else is sure of them; other inputs,
+//! and every transition, set all of them.
 
 /// A set of sources, in the order in which they are polled. One too many costs a look, a missing one
 /// an output.

@@ -45,7 +45,7 @@ const NOT_BEFORE_FIRST_TICK: Tick = Tick(u64::MAX);
 pub struct Node {
     shared: Shared,
     role: Role,
-    /// One output is left then: to say so, while there are sources.
+    /// Why the node takes nothing any more. It says so once: until then there are sources.
     halted: Option<Box<HaltReason>>,
 }
 

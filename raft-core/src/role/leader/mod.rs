@@ -63,6 +63,7 @@ impl Leader {
             ..Self::default()
         };
         leader.reconfigure(shared, last);
+        // None was heard in this term yet.
         leader.peers.iter_mut().for_each(|peer| peer.heard = false);
         leader
     }
