@@ -14,7 +14,7 @@ use crate::message::{
 };
 use crate::output::{Event, Output};
 use crate::shared::{Shared, count};
-use crate::snapshot::Incoming;
+use crate::snapshot::{Incoming, Resume};
 use crate::sources::Sources;
 use crate::types::{EntryId, LogIndex, NodeId, ReadId, SnapshotId, Term, Tick};
 
@@ -133,7 +133,13 @@ pub(crate) fn check_piece(
 /// How many of the first entries are in the log already. Those before its beginning are committed and
 /// so known; of those no longer in memory only the terms are compared.
 fn known(shared: &Shared, entries: &Entries) -> Result<u64, RejectedMessage> {
-    let base = shared.log.base().id.index;
+    let (log, base) = (&shared.log, shared.log.base().id.index);
+    // If one is, all before it are (Raft 5.3, Log Matching): the last that can be decides nearly always.
+    let overlap = log.last_index().next().since(entries.first()).min(entries.count().into());
+    let last = overlap.checked_sub(1).and_then(|at| entries.iter().nth(at as usize));
+    if last.is_some_and(|last| log.agrees(last.into())) {
+        return Ok(overlap);
+    }
     let mut known = 0u64;
     for entry in entries {
         let before = entry.id.index < base && !put_back!(CompactedAppendedAgain);
@@ -145,8 +151,8 @@ fn known(shared: &Shared, entries: &Entries) -> Result<u64, RejectedMessage> {
     Ok(known)
 }
 
-/// Whether the log, which does not begin after it, holds this entry. Another one in its place may only
-/// be of another term, and not committed.
+/// Whether the log holds this entry, which is not before its beginning. Another one in its place may
+/// only be of another term, and not committed.
 fn agrees(shared: &Shared, there: Point) -> Result<bool, RejectedMessage> {
     let (log, index) = (&shared.log, there.id.index);
     match log.term(index) {
@@ -362,19 +368,12 @@ impl Follower {
                 shared.queue_chunk();
                 self.install(shared);
             }
-            Err((received, again)) => {
-                self.report_received(shared, piece.meta.id, received, again);
-            }
+            Err(resume) => self.report_received(shared, piece.meta.id, resume),
         }
     }
 
-    fn report_received(
-        &self,
-        shared: &mut Shared,
-        snapshot: SnapshotId,
-        received: u64,
-        again: bool,
-    ) {
+    fn report_received(&self, shared: &mut Shared, snapshot: SnapshotId, resume: Resume) {
+        let Resume { received, again } = resume;
         let reply = SnapshotReply { session: self.session, snapshot, received, again };
         if let Some(leader) = self.leader {
             shared.post(leader, Body::SnapshotReply(reply.into()));
@@ -387,7 +386,7 @@ impl Follower {
         let Some(incoming) = shared.snapshots.incoming().filter(of_this) else { return };
         incoming.became_durable(end);
         if let Some((snapshot, received)) = incoming.progress() {
-            self.report_received(shared, snapshot, received, false);
+            self.report_received(shared, snapshot, Resume { received, again: false });
         }
         self.install(shared);
     }

@@ -8,11 +8,14 @@ use crate::message::SnapshotPiece;
 use crate::output::{SnapshotChunk, SnapshotMeta};
 use crate::types::SnapshotId;
 
-/// How much of a snapshot its sender may count on, and whether it is to send again from there.
-pub(crate) type Resume = (u64, bool);
-
-/// What came is of no use: from the start.
-pub(super) const FROM_THE_START: Resume = (0, true);
+/// What the sender of a piece is told when it is not taken, or once it is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Resume {
+    /// The sender may count on so many bytes.
+    pub(crate) received: u64,
+    /// What comes after them is to be sent again.
+    pub(crate) again: bool,
+}
 
 /// A snapshot that is being received.
 ///
@@ -37,7 +40,8 @@ impl Incoming {
         Self { transfer, ..Self::default() }
     }
 
-    /// Takes a piece, to be acknowledged when it is durable; or says at once what to do instead.
+    /// Takes a piece, to be acknowledged when it is durable; or says at once what to do instead. Once
+    /// all of it is here and damaged, nothing is left of it.
     pub(super) fn accept(
         &mut self,
         piece: &SnapshotPiece,
@@ -48,20 +52,21 @@ impl Incoming {
             self.accepted = chunk.offset;
         }
         if chunk.offset > self.accepted {
-            return Err((self.accepted, true));
+            return Err(Resume { received: self.accepted, again: true });
         }
         let queued_from = self.queue.front().map(|first| first.offset);
         let full =
             queued_from.is_some_and(|at| self.accepted.saturating_sub(at) >= max_queued as u64);
         if chunk.offset < self.accepted || self.is_complete() || full {
-            return Err((self.durable, false));
+            return Err(Resume { received: self.durable, again: false });
         }
         self.digest.0.update(&chunk.data);
         self.accepted = self.accepted.saturating_add(chunk.data.len() as u64);
         self.meta = Some(meta.clone());
         if !meta.is_founding() {
             if self.is_complete() && self.digest.0.digest() != meta.checksum {
-                return Err(FROM_THE_START);
+                *self = Self::default();
+                return Err(Resume { received: 0, again: true });
             }
             self.pending = self.pending.saturating_add(1);
             self.queue.push_back(Box::new(chunk.clone()));

@@ -10,7 +10,6 @@ use alloc::boxed::Box;
 use core::fmt;
 use xxhash_rust::xxh3::Xxh3;
 
-use incoming::FROM_THE_START;
 pub(crate) use incoming::{Incoming, Resume};
 pub(crate) use shipment::Shipment;
 
@@ -93,21 +92,19 @@ impl Snapshots {
         piece: &SnapshotPiece,
         max_queued: usize,
     ) -> Result<(), Resume> {
+        let same = |id| id == piece.meta.id || put_back!(PiecesOfTwoSnapshots);
         let moves = self.moves();
-        let current = moves.incoming.as_ref().and_then(|incoming| incoming.progress());
-        let same = |(id, _)| id == piece.meta.id || put_back!(PiecesOfTwoSnapshots);
-        if !current.is_some_and(same) {
-            if piece.chunk.offset > 0 && !put_back!(ResumedWithoutBeginning) {
-                return Err(FROM_THE_START);
+        let incoming = match &mut moves.incoming {
+            Some(incoming) if incoming.progress().is_some_and(|(id, _)| same(id)) => incoming,
+            _ if piece.chunk.offset > 0 && !put_back!(ResumedWithoutBeginning) => {
+                return Err(Resume { received: 0, again: true });
             }
-            moves.transfers = moves.transfers.saturating_add(1);
-            moves.incoming = Some(Box::new(Incoming::new(moves.transfers)));
-        }
-        let taken = moves.incoming.get_or_insert_default().accept(piece, max_queued);
-        if taken == Err(FROM_THE_START) {
-            moves.incoming = None;
-        }
-        taken
+            incoming => {
+                moves.transfers = moves.transfers.saturating_add(1);
+                incoming.insert(Box::new(Incoming::new(moves.transfers)))
+            }
+        };
+        incoming.accept(piece, max_queued)
     }
 
     /// The one that is being received.
