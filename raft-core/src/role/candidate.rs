@@ -79,23 +79,20 @@ impl Candidate {
 
     /// Counts the own vote once it is durable; a pre-vote needs no disk.
     pub(crate) fn count(&mut self, shared: &Shared) -> Transition {
-        let me = shared.me();
-        if self.own_vote_counts(shared) && !self.granted.contains(&me) {
+        let (me, membership) = (shared.me(), shared.memberships.current());
+        let durable = shared.hard_state_is_durable() || put_back!(OwnVoteBeforeDurable);
+        let counts = membership.is_voter(me) && (self.pre_vote || durable);
+        if counts && !self.granted.contains(&me) {
             self.granted.push(me);
         }
-        if has_quorum(shared.memberships.current(), |id| self.granted.contains(&id)) {
+        if has_quorum(membership, |id| self.granted.contains(&id)) {
             let campaign = Transition::Campaign { transfer: false };
             return if self.pre_vote { campaign } else { Transition::Lead };
         }
-        if has_quorum(shared.memberships.current(), |id| self.refused.contains(&id)) {
+        if has_quorum(membership, |id| self.refused.contains(&id)) {
             return shared.follow(StepDownReason::NoQuorum);
         }
         Transition::Stay
-    }
-
-    fn own_vote_counts(&self, shared: &Shared) -> bool {
-        let durable = shared.hard_state_is_durable() || put_back!(OwnVoteBeforeDurable);
-        shared.memberships.current().is_voter(shared.me()) && (self.pre_vote || durable)
     }
 
     /// A vote request leaves when term, vote and the log tail it names are durable; a pre-vote
