@@ -17,8 +17,9 @@ struct Read {
     state: State,
 }
 
+/// What has become of a read.
 #[derive(Clone, Copy, Debug)]
-enum State {
+pub(crate) enum State {
     /// Waits for the answer to this question: a round of the leader here, a request to the leader.
     Asking {
         token: u64,
@@ -87,19 +88,10 @@ impl Reads {
         sent
     }
 
-    /// Takes a read that waits for the answer to `token`.
-    pub(crate) fn ask(&mut self, id: ReadId, token: u64, deadline: Tick) {
-        self.push(Read { id, deadline, state: State::Asking { token } });
-    }
-
-    /// Takes a read that needs no question.
-    pub(crate) fn wait_for(&mut self, id: ReadId, index: LogIndex, deadline: Tick) {
-        self.push(Read { id, deadline, state: State::Confirmed { index } });
-    }
-
-    fn push(&mut self, read: Read) {
-        self.deadline = self.deadline.into_iter().chain(NonZeroU64::new(read.deadline.0)).min();
-        self.open.push(read);
+    /// Takes a read.
+    pub(crate) fn push(&mut self, id: ReadId, deadline: Tick, state: State) {
+        self.deadline = self.deadline.into_iter().chain(NonZeroU64::new(deadline.0)).min();
+        self.open.push(Read { id, deadline, state });
     }
 
     /// The tokens that reads wait for.
@@ -177,7 +169,7 @@ mod tests {
     #[test]
     fn a_read_is_ready_when_it_is_confirmed_and_applied() {
         let mut reads = Reads::default();
-        reads.ask(ReadId(7), 3, LATE);
+        reads.push(ReadId(7), LATE, State::Asking { token: 3 });
         reads.confirm(2, LogIndex(5));
         assert_eq!(reads.poll(LogIndex(9)), None, "another question was answered");
         reads.confirm(3, LogIndex(5));
@@ -189,8 +181,8 @@ mod tests {
     #[test]
     fn a_read_ends_at_its_deadline_whatever_it_waits_for() {
         let mut reads = Reads::default();
-        reads.ask(ReadId(1), 1, LATE);
-        reads.wait_for(ReadId(2), LogIndex(50), LATE);
+        reads.push(ReadId(1), LATE, State::Asking { token: 1 });
+        reads.push(ReadId(2), LATE, State::Confirmed { index: LogIndex(50) });
         reads.on_tick(LATE.prev());
         assert!(!reads.has_output(LogIndex(0)));
         reads.on_tick(LATE);
@@ -203,9 +195,9 @@ mod tests {
     #[test]
     fn only_open_questions_fail_with_their_leader() {
         let mut reads = Reads::default();
-        reads.ask(ReadId(1), 1, LATE);
+        reads.push(ReadId(1), LATE, State::Asking { token: 1 });
         reads.confirm(1, LogIndex(4));
-        reads.ask(ReadId(2), 2, LATE);
+        reads.push(ReadId(2), LATE, State::Asking { token: 2 });
         reads.fail_asking(ReadFailure::LeaderLost);
         let reason = ReadFailure::LeaderLost;
         assert_eq!(reads.poll(LogIndex(0)), Some(Output::ReadFailed { id: ReadId(2), reason }));

@@ -155,11 +155,6 @@ impl Shared {
         Transition::Follow { term: self.term(), reason }
     }
 
-    /// When a read accepted now fails at the latest.
-    pub(crate) fn read_deadline(&self) -> Tick {
-        self.after(self.config.read_ticks_max.into()).unwrap_or(Tick(u64::MAX))
-    }
-
     /// Whether a write was handed out long ago and is not acknowledged.
     pub(crate) fn disk_stalled(&self, now: Tick) -> bool {
         let since = self.durability.waits_since();

@@ -17,6 +17,7 @@ use crate::log_reads::Outcome;
 use crate::membership::MembershipChange;
 use crate::message::Message;
 use crate::output::{HaltReason, ReadConsistency, StepDownReason, Write};
+use crate::read::State;
 use crate::rng::Rng;
 use crate::role::Role;
 use crate::role::follower::Follower;
@@ -199,17 +200,16 @@ impl Node {
             if open >= shared.config.max_reads {
                 return Err(Refused::TooManyReads { open });
             }
-            match role {
+            let state = match role {
                 _ if consistency == ReadConsistency::Stale => {
-                    let deadline = shared.read_deadline();
-                    shared.reads.wait_for(id, LogIndex(0), deadline);
+                    State::Confirmed { index: LogIndex(0) }
                 }
-                Role::Leader(leader) => leader.on_read(shared, id, consistency),
-                Role::Follower(follower) if follower.leader.is_some() => {
-                    follower.on_read(shared, id);
-                }
+                Role::Leader(leader) => leader.on_read(shared, consistency),
+                Role::Follower(follower) if follower.leader.is_some() => follower.on_read(shared),
                 _ => return Err(Refused::NotLeader { leader: None }),
-            }
+            };
+            let deadline = shared.after(shared.config.read_ticks_max.into());
+            shared.reads.push(id, deadline.unwrap_or(Tick(u64::MAX)), state);
             Ok(())
         })
     }

@@ -13,10 +13,11 @@ use crate::message::{
     ReadIndexReply, SnapshotPiece, SnapshotReply,
 };
 use crate::output::{Event, Output};
+use crate::read::State;
 use crate::shared::{Shared, count};
 use crate::snapshot::{Incoming, Resume};
 use crate::sources::Sources;
-use crate::types::{EntryId, LogIndex, NodeId, ReadId, SnapshotId, Term, Tick};
+use crate::types::{EntryId, LogIndex, NodeId, SnapshotId, Term, Tick};
 
 /// What a follower knows besides the shared state; new for each term.
 #[derive(Clone, Debug, Default)]
@@ -439,12 +440,10 @@ impl Follower {
         Transition::Stay
     }
 
-    /// Takes a read: asks the leader how far it must be applied (thesis 6.4).
-    pub(crate) fn on_read(&mut self, shared: &mut Shared, id: ReadId) {
-        let deadline = shared.read_deadline();
-        let token = shared.reads.next_question();
-        shared.reads.ask(id, token, deadline);
+    /// A read waits for the leader to say how far must be applied (thesis 6.4).
+    pub(crate) fn on_read(&mut self, shared: &Shared) -> State {
         self.ask_due = true;
+        State::Asking { token: shared.reads.next_question() }
     }
 
     pub(crate) fn on_read_index_reply(&mut self, shared: &mut Shared, reply: ReadIndexReply) {

@@ -5,10 +5,11 @@ use thin_vec::ThinVec;
 use super::Leader;
 use crate::message::{Body, HeartbeatReply, ReadIndex, ReadIndexReply};
 use crate::output::ReadConsistency;
+use crate::read::State;
 use crate::replication::Peer;
 use crate::shared::{Shared, count};
 use crate::sources::Sources;
-use crate::types::{LogIndex, NodeId, ReadId, Tick};
+use crate::types::{LogIndex, NodeId, Tick};
 
 /// Most rounds whose time is remembered; only the newest matter.
 const MAX_ROUNDS: usize = 32;
@@ -74,14 +75,12 @@ impl Rounds {
 }
 
 impl Leader {
-    /// Takes a read of this node.
-    pub(crate) fn on_read(&mut self, shared: &mut Shared, id: ReadId, how: ReadConsistency) {
-        let deadline = shared.read_deadline();
+    /// A read of this node waits for the next round, unless a lease holds.
+    pub(crate) fn on_read(&mut self, shared: &Shared, how: ReadConsistency) -> State {
         if how == ReadConsistency::Lease && self.has_lease(shared) {
-            return shared.reads.wait_for(id, shared.commit, deadline);
+            return State::Confirmed { index: shared.commit };
         }
-        let round = self.rounds.next();
-        shared.reads.ask(id, round, deadline);
+        State::Asking { token: self.rounds.next() }
     }
 
     /// Takes a follower's question.
