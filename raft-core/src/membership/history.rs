@@ -87,11 +87,9 @@ impl Memberships {
         self.changes.iter().filter(within).map(|&(index, _)| index).collect()
     }
 
-    /// The log lost `from` and everything after. Says whether another membership holds now.
-    pub(crate) fn truncated(&mut self, from: LogIndex) -> bool {
-        let before = self.changes.len();
+    /// The log lost `from` and everything after.
+    pub(crate) fn truncated(&mut self, from: LogIndex) {
         self.changes.retain(|&(index, _)| index < from);
-        self.changes.len() != before
     }
 }
 
@@ -106,10 +104,11 @@ mod tests {
         memberships.appended(LogIndex(5), of(&[1, 2]));
         memberships.appended(LogIndex(9), of(&[1, 2, 3]));
         assert_eq!((memberships.index(), memberships.current()), (LogIndex(9), &of(&[1, 2, 3])));
-        assert!(!memberships.truncated(LogIndex(10)));
-        assert!(memberships.truncated(LogIndex(9)));
+        memberships.truncated(LogIndex(10));
+        assert_eq!((memberships.index(), memberships.current()), (LogIndex(9), &of(&[1, 2, 3])));
+        memberships.truncated(LogIndex(9));
         assert_eq!((memberships.index(), memberships.current()), (LogIndex(5), &of(&[1, 2])));
-        assert!(memberships.truncated(LogIndex(2)));
+        memberships.truncated(LogIndex(2));
         assert_eq!((memberships.index(), memberships.current()), (LogIndex(0), &of(&[1])));
     }
 }
