@@ -265,14 +265,10 @@ impl Stored {
     /// Checks a write against the fold so far; gives the new beginning of the log, if it sets one, and
     /// the end of its entries, if it has any.
     fn check(&self, write: &Write) -> Result<(Option<Base>, Option<Point>), StoredError> {
-        if let Some(expected) = self.identity
-            && expected != write.identity
-        {
+        if let Some(expected) = self.identity.filter(|&expected| expected != write.identity) {
             return Err(StoredError::ForeignIdentity { found: write.identity, expected });
         }
-        if let Some(last) = self.last_write
-            && !follows(last, write.id)
-        {
+        if let Some(last) = self.last_write.filter(|&last| !follows(last, write.id)) {
             return Err(StoredError::OutOfOrder { last, found: write.id });
         }
         let hard_state = write.hard_state.unwrap_or(self.hard_state);
@@ -302,21 +298,17 @@ impl Stored {
 
     /// Checks what a write says of snapshots; gives the new beginning of the log, if it sets one.
     fn check_snapshot(&self, write: &Write) -> Result<Option<Base>, StoredError> {
-        let known = self.base.as_ref();
-        let Some(meta) = write.snapshot.as_deref() else {
-            return match (write.reset_log_to, known) {
-                (None, _) => Ok(None),
-                (Some(index), Some(base)) if base.meta.id.index == index => {
-                    Ok(Some(Base::new(write.identity.group, base.meta.clone())))
-                }
-                (Some(index), _) => Err(StoredError::Snapshot { index }),
-            };
+        let known = self.base.as_ref().map(|base| &base.meta);
+        let said = write.snapshot.as_deref();
+        let Some(index) = said.map(|meta| meta.id.index).or(write.reset_log_to) else {
+            return Ok(None);
         };
-        let index = meta.id.index;
-        let newer = known.is_none_or(|base| {
-            base.meta.is_of_joiner() || index > base.meta.id.index || base.meta == *meta
+        // What resets the log alone does so to the snapshot that is known.
+        let meta = said.or(known).ok_or(StoredError::Snapshot { index })?;
+        let newer = known.is_none_or(|known| {
+            known.is_of_joiner() || meta.id.index > known.id.index || meta == known
         });
-        let resets_elsewhere = write.reset_log_to.is_some_and(|to| to != index);
+        let resets_elsewhere = write.reset_log_to.is_some_and(|to| to != meta.id.index);
         if !meta.is_possible(write.identity.group) || !newer || resets_elsewhere {
             return Err(StoredError::Snapshot { index });
         }
