@@ -29,8 +29,7 @@ impl Sources {
         self.0 &= !some.0;
     }
 
-    /// The one that is polled first.
-    pub(crate) const fn first(self) -> Self {
-        Self(self.0 & self.0.wrapping_neg())
+    pub(crate) const fn has(self, some: Self) -> bool {
+        self.0 & some.0 != 0
     }
 }

@@ -22,12 +22,17 @@ impl Node {
             self.shared.sources = Sources::NONE;
             return Some(Output::Halted(*reason));
         }
-        match self.shared.sources.first() {
-            Sources::ROLE => self.poll_role(),
-            Sources::WRITE => self.poll_write(),
-            Sources::DELIVERY => self.poll_delivery(),
-            Sources::ANSWERS => self.poll_answers(),
-            rare => self.poll_rare(rare),
+        let sources = self.shared.sources;
+        if sources.has(Sources::ROLE) {
+            self.poll_role()
+        } else if sources.has(Sources::MAIL) {
+            self.poll_rare(Sources::MAIL)
+        } else if sources.has(Sources::WRITE) {
+            self.poll_write()
+        } else if sources.has(Sources::DELIVERY) {
+            self.poll_delivery()
+        } else {
+            self.poll_answers()
         }
     }
 
