@@ -103,6 +103,10 @@ pub(crate) struct LogReads {
 }
 
 impl LogReads {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// Whether this reader waits for the entries from `next` on.
     pub(crate) fn awaits(&self, reader: Reader, next: LogIndex) -> bool {
         let same = |read: &Read| read.reader == reader && read.next == next;

@@ -183,7 +183,14 @@ impl Node {
             return None;
         }
         let Shared { now, reads, log_reads, .. } = &self.shared;
-        let timers = [self.role.deadline(), reads.deadline(), log_reads.deadline()];
-        now.map_or(Some(Tick(0)), |_| timers.into_iter().flatten().min())
+        let timer = self.role.deadline();
+        match now {
+            None => Some(Tick(0)),
+            Some(_) if reads.is_empty() && log_reads.is_empty() => timer,
+            Some(_) => {
+                let timers = [timer, reads.deadline(), log_reads.deadline()];
+                timers.into_iter().flatten().min()
+            }
+        }
     }
 }
