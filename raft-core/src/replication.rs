@@ -333,7 +333,7 @@ impl Peer {
     /// The peer lacks what the log begins after: it is sent the newest snapshot instead (Raft 7), unless
     /// that is under way.
     fn ship(&mut self, shared: &Shared) {
-        let newest = shared.snapshots.newest();
+        let newest = &shared.snapshots.newest;
         if self.shipment().is_some_and(|shipment| shipment.meta().id == newest.id) {
             return;
         }

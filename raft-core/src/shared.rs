@@ -298,7 +298,7 @@ impl Shared {
     /// Lets go of what the newest snapshot contains: of entries that no peer is known to `need`, or
     /// that take too much room, and of older snapshots, unless one is being `shipped`.
     pub(crate) fn discard(&mut self, need: LogIndex, shipped: bool) {
-        let mut snapshot = self.snapshots.newest().point();
+        let mut snapshot = self.snapshots.newest.point();
         if put_back!(DiscardBeyondSnapshot) {
             snapshot = self.log.point_at_or_before(self.applied);
         }

@@ -269,14 +269,13 @@ impl Node {
                 return Err(Refused::MayNotCampaign);
             }
             match &node.role {
-                Role::Leader(_) => return Ok(()),
+                Role::Leader(_) => {}
                 Role::Follower(follower) if follower.leader_is_alive(shared) => {
                     let leader = follower.leader.unwrap_or_default();
                     return Err(Refused::LeaderAlive { leader });
                 }
-                _ => {}
+                _ => node.perform(shared.campaign()),
             }
-            node.perform(shared.campaign());
             Ok(())
         })
     }
@@ -373,7 +372,7 @@ impl Node {
         if !self.shared.reads.is_empty() {
             self.shared.sources.add(Sources::ANSWERS);
         }
-        if self.shared.snapshots.is_release_due() {
+        if self.shared.snapshots.release_due {
             self.shared.sources = Sources::ALL;
             self.discard();
         }

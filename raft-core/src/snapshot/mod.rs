@@ -22,11 +22,11 @@ use crate::types::{ChunkId, EntryId, Incarnation, LogIndex, NodeId, SnapshotId};
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshots {
     /// The newest one that survives a crash; the founding of the group at first.
-    newest: Box<SnapshotMeta>,
+    pub(crate) newest: Box<SnapshotMeta>,
     /// The newest one that was taken here or received, durable or not.
     pub(crate) latest: LogIndex,
     /// Older ones than the newest may still be stored.
-    release_due: bool,
+    pub(crate) release_due: bool,
     /// Nothing before the first one is taken, received or sent.
     moves: Option<Box<Moves>>,
 }
@@ -56,11 +56,6 @@ impl Snapshots {
 
     fn moves(&mut self) -> &mut Moves {
         self.moves.get_or_insert_default()
-    }
-
-    /// The newest one that survives a crash; the founding of the group at first.
-    pub(crate) const fn newest(&self) -> &SnapshotMeta {
-        &self.newest
     }
 
     /// The name of the next snapshot taken here.
@@ -143,10 +138,6 @@ impl Snapshots {
     /// Hands out the snapshot that the state machine is to be replaced by.
     pub(crate) fn take_restore(&mut self) -> Option<Box<SnapshotMeta>> {
         self.moves.as_mut()?.restore.take()
-    }
-
-    pub(crate) const fn is_release_due(&self) -> bool {
-        self.release_due
     }
 
     /// What may be deleted of older snapshots: nothing while one is shipped, or until the newest is

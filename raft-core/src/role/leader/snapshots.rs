@@ -46,8 +46,8 @@ impl Leader {
     /// Tries again what was lost, and lets go of what peers have received meanwhile.
     pub(super) fn tend_snapshots(&mut self, shared: &mut Shared, now: Tick) {
         self.peers.iter_mut().for_each(|peer| peer.on_tick(shared, now));
-        let kept = shared.log.base().id.index < shared.snapshots.newest().id.index;
-        if kept || shared.snapshots.is_release_due() {
+        let kept = shared.log.base().id.index < shared.snapshots.newest.id.index;
+        if kept || shared.snapshots.release_due {
             self.discard(shared);
         }
     }
