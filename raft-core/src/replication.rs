@@ -298,7 +298,7 @@ impl Peer {
         if let Some(shipment) = self.shipment() {
             // Only what the log goes on from ends the transfer, or its own end: if the log has lost
             // what comes after that, a newer snapshot follows.
-            if matched < shared.log.base().id.index.min(shipment.meta().id.index) {
+            if matched < shared.log.base().id.index.min(shipment.meta.id.index) {
                 return false;
             }
             self.sent = matched;
@@ -334,7 +334,7 @@ impl Peer {
     /// that is under way.
     fn ship(&mut self, shared: &Shared) {
         let newest = &shared.snapshots.newest;
-        if self.shipment().is_some_and(|shipment| shipment.meta().id == newest.id) {
+        if self.shipment().is_some_and(|shipment| shipment.meta.id == newest.id) {
             return;
         }
         let shipment = Shipment::new(newest, shared.now.unwrap_or_default());
@@ -343,7 +343,7 @@ impl Peer {
 
     /// What the peer needs of the log begins after this entry.
     pub(crate) fn needs_after(&self) -> LogIndex {
-        self.shipment().map_or(self.matched, |shipment| shipment.meta().id.index)
+        self.shipment().map_or(self.matched, |shipment| shipment.meta.id.index)
     }
 
     /// The snapshot it is sent.
@@ -374,13 +374,13 @@ impl Peer {
     /// Whether a reply confirms more of the snapshot under way than there is.
     pub(crate) fn confirms_too_much(&self, reply: SnapshotReply) -> bool {
         let Some(shipment) = self.shipment() else { return false };
-        let of_this = reply.session == self.session && shipment.meta().id == reply.snapshot;
-        of_this && reply.received > shipment.meta().length
+        let of_this = reply.session == self.session && shipment.meta.id == reply.snapshot;
+        of_this && reply.received > shipment.meta.length
     }
 
     /// Takes a reply to a piece of a snapshot. Says whether it was awaited.
     pub(crate) fn piece_received(&mut self, shared: &Shared, reply: SnapshotReply) -> bool {
-        let of_this = |shipment: &&mut Shipment| shipment.meta().id == reply.snapshot;
+        let of_this = |shipment: &&mut Shipment| shipment.meta.id == reply.snapshot;
         let Some(shipment) = self.shipment_mut().filter(of_this) else { return false };
         let now = shared.now.unwrap_or_default();
         if shipment.on_reply(reply, now, shared.config.heartbeat_ticks.into()) {

@@ -14,7 +14,7 @@ use crate::types::{ChunkId, Tick};
 /// made meanwhile, unless all of it has to be sent again.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shipment {
-    meta: SnapshotMeta,
+    pub(crate) meta: SnapshotMeta,
     /// Bytes that are durable at the peer, from the start.
     acked: u64,
     /// The first byte that was not sent.
@@ -37,10 +37,6 @@ pub(crate) struct Shipment {
 impl Shipment {
     pub(crate) fn new(meta: &SnapshotMeta, now: Tick) -> Self {
         Self { meta: meta.clone(), ready: founding(meta), since: now, ..Self::default() }
-    }
-
-    pub(crate) const fn meta(&self) -> &SnapshotMeta {
-        &self.meta
     }
 
     pub(crate) const fn bytes_in_flight(&self) -> u64 {
