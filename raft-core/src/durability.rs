@@ -40,7 +40,7 @@ pub(crate) struct Made {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rare {
     /// Its name and its entries are set when it is handed out.
-    write: Write,
+    pub(crate) write: Write,
     /// The transfer that its chunk belongs to, and the end of the chunk.
     chunk: Option<(u64, u64)>,
 }
@@ -109,7 +109,7 @@ impl Durability {
         self.handed < last || self.rare.is_some()
     }
 
-    /// What the next write will say besides entries.
+    /// What the next write will say besides its name and its entries.
     pub(crate) fn rare(&mut self) -> &mut Write {
         &mut self.rare.get_or_insert_default().write
     }
@@ -245,12 +245,6 @@ impl Rare {
     fn makes(&self, sequence: u64) -> Made {
         let snapshot = self.write.snapshot.clone();
         Made { sequence, hard_state: self.write.hard_state, chunk: self.chunk, snapshot }
-    }
-
-    /// A write of entries that says this too.
-    #[cold]
-    pub(crate) fn with(self: Box<Self>, Write { identity, id, entries, .. }: Write) -> Write {
-        Write { identity, id, entries, ..self.write }
     }
 }
 

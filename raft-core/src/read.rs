@@ -14,12 +14,12 @@ use crate::types::{LogIndex, ReadId, Tick};
 struct Read {
     id: ReadId,
     deadline: Tick,
-    state: State,
+    state: ReadState,
 }
 
 /// What has become of a read.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum State {
+pub(crate) enum ReadState {
     /// Waits for the answer to this question: a round of the leader here, a request to the leader.
     Asking {
         token: u64,
@@ -34,11 +34,11 @@ pub(crate) enum State {
 impl Read {
     /// The question whose answer it waits for.
     const fn token(&self) -> Option<u64> {
-        if let State::Asking { token } = self.state { Some(token) } else { None }
+        if let ReadState::Asking { token } = self.state { Some(token) } else { None }
     }
 
     const fn has_failed(&self) -> bool {
-        matches!(self.state, State::Failed(_))
+        matches!(self.state, ReadState::Failed(_))
     }
 }
 
@@ -89,7 +89,7 @@ impl Reads {
     }
 
     /// Takes a read.
-    pub(crate) fn push(&mut self, id: ReadId, deadline: Tick, state: State) {
+    pub(crate) fn push(&mut self, id: ReadId, deadline: Tick, state: ReadState) {
         self.deadline = self.deadline.into_iter().chain(NonZeroU64::new(deadline.0)).min();
         self.open.push(Read { id, deadline, state });
     }
@@ -107,25 +107,25 @@ impl Reads {
     /// The questions up to `token` are answered: what was committed then ends at `index`.
     pub(crate) fn confirm(&mut self, token: u64, index: LogIndex) {
         let answered = |read: &Read| read.token().is_some_and(|asked| asked <= token);
-        self.turn(answered, State::Confirmed { index });
+        self.turn(answered, ReadState::Confirmed { index });
     }
 
     /// Nobody will answer the questions any more.
     pub(crate) fn fail_asking(&mut self, reason: ReadFailure) {
-        self.turn(|read| read.token().is_some(), State::Failed(reason));
+        self.turn(|read| read.token().is_some(), ReadState::Failed(reason));
     }
 
     /// Fails what waits too long.
     pub(crate) fn on_tick(&mut self, now: Tick) {
         let late = |read: &Read| now >= read.deadline && !read.has_failed();
         if self.deadline().is_some_and(|deadline| now >= deadline) {
-            self.turn(late, State::Failed(ReadFailure::TimedOut));
+            self.turn(late, ReadState::Failed(ReadFailure::TimedOut));
             let open = self.open.iter().filter(|read| !read.has_failed());
             self.deadline = open.filter_map(|read| NonZeroU64::new(read.deadline.0)).min();
         }
     }
 
-    fn turn(&mut self, which: impl Fn(&Read) -> bool, state: State) {
+    fn turn(&mut self, which: impl Fn(&Read) -> bool, state: ReadState) {
         for read in self.open.iter_mut().filter(|read| which(read)) {
             read.state = state;
         }
@@ -137,9 +137,9 @@ impl Reads {
 
     fn ended(&self, applied: LogIndex) -> Option<usize> {
         self.open.iter().position(|read| match read.state {
-            State::Asking { .. } => false,
-            State::Confirmed { index } => index <= applied,
-            State::Failed(_) => true,
+            ReadState::Asking { .. } => false,
+            ReadState::Confirmed { index } => index <= applied,
+            ReadState::Failed(_) => true,
         })
     }
 
@@ -154,7 +154,7 @@ impl Reads {
             self.deadline = None;
         }
         Some(match state {
-            State::Failed(reason) => Output::ReadFailed { id, reason },
+            ReadState::Failed(reason) => Output::ReadFailed { id, reason },
             _ => Output::ReadReady(id),
         })
     }
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn a_read_is_ready_when_it_is_confirmed_and_applied() {
         let mut reads = Reads::default();
-        reads.push(ReadId(7), LATE, State::Asking { token: 3 });
+        reads.push(ReadId(7), LATE, ReadState::Asking { token: 3 });
         reads.confirm(2, LogIndex(5));
         assert_eq!(reads.poll(LogIndex(9)), None, "another question was answered");
         reads.confirm(3, LogIndex(5));
@@ -181,8 +181,8 @@ mod tests {
     #[test]
     fn a_read_ends_at_its_deadline_whatever_it_waits_for() {
         let mut reads = Reads::default();
-        reads.push(ReadId(1), LATE, State::Asking { token: 1 });
-        reads.push(ReadId(2), LATE, State::Confirmed { index: LogIndex(50) });
+        reads.push(ReadId(1), LATE, ReadState::Asking { token: 1 });
+        reads.push(ReadId(2), LATE, ReadState::Confirmed { index: LogIndex(50) });
         reads.on_tick(LATE.prev());
         assert!(!reads.has_output(LogIndex(0)));
         reads.on_tick(LATE);
@@ -195,9 +195,9 @@ mod tests {
     #[test]
     fn only_open_questions_fail_with_their_leader() {
         let mut reads = Reads::default();
-        reads.push(ReadId(1), LATE, State::Asking { token: 1 });
+        reads.push(ReadId(1), LATE, ReadState::Asking { token: 1 });
         reads.confirm(1, LogIndex(4));
-        reads.push(ReadId(2), LATE, State::Asking { token: 2 });
+        reads.push(ReadId(2), LATE, ReadState::Asking { token: 2 });
         reads.fail_asking(ReadFailure::LeaderLost);
         let reason = ReadFailure::LeaderLost;
         assert_eq!(reads.poll(LogIndex(0)), Some(Output::ReadFailed { id: ReadId(2), reason }));

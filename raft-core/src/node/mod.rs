@@ -17,7 +17,7 @@ use crate::log_reads::Outcome;
 use crate::membership::MembershipChange;
 use crate::message::Message;
 use crate::output::{HaltReason, ReadConsistency, StepDownReason, Write};
-use crate::read::State;
+use crate::read::ReadState;
 use crate::rng::Rng;
 use crate::role::Role;
 use crate::role::follower::Follower;
@@ -202,7 +202,7 @@ impl Node {
             }
             let state = match role {
                 _ if consistency == ReadConsistency::Stale => {
-                    State::Confirmed { index: LogIndex(0) }
+                    ReadState::Confirmed { index: LogIndex(0) }
                 }
                 Role::Leader(leader) => leader.on_read(shared, consistency),
                 Role::Follower(follower) if follower.leader.is_some() => follower.on_read(shared),

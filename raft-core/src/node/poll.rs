@@ -85,17 +85,16 @@ impl Node {
         }
         let (next, last) = (shared.durability.handed().next(), shared.log.last_index());
         let entries = shared.log.slice(next, last, shared.config.max_write_bytes);
-        let life = shared.hard_state.incarnation;
+        let (identity, life) = (shared.identity, shared.hard_state.incarnation);
         let (id, rare) = shared.durability.next_write(life, &entries, shared.now);
         if shared.durability.handed() == last {
             shared.sources.remove(Sources::WRITE);
         }
         shared.queue_chunk();
         if let Some(rare) = rare {
-            let write = Write { entries, ..Write::empty(shared.identity, id) };
-            return Some(Output::Persist(rare.with(write)));
+            return Some(Output::Persist(Write { identity, id, entries, ..rare.write }));
         }
-        Some(Output::Persist(Write { entries, ..Write::empty(shared.identity, id) }))
+        Some(Output::Persist(Write { entries, ..Write::empty(identity, id) }))
     }
 
     #[inline(never)]

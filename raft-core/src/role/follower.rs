@@ -13,7 +13,7 @@ use crate::message::{
     ReadIndexReply, SnapshotPiece, SnapshotReply,
 };
 use crate::output::{Event, Output};
-use crate::read::State;
+use crate::read::ReadState;
 use crate::shared::{Shared, count};
 use crate::snapshot::{Incoming, Resume};
 use crate::sources::Sources;
@@ -441,9 +441,9 @@ impl Follower {
     }
 
     /// A read waits for the leader to say how far must be applied (thesis 6.4).
-    pub(crate) fn on_read(&mut self, shared: &Shared) -> State {
+    pub(crate) fn on_read(&mut self, shared: &Shared) -> ReadState {
         self.ask_due = true;
-        State::Asking { token: shared.reads.next_question() }
+        ReadState::Asking { token: shared.reads.next_question() }
     }
 
     pub(crate) fn on_read_index_reply(&mut self, shared: &mut Shared, reply: ReadIndexReply) {

@@ -5,7 +5,7 @@ use thin_vec::ThinVec;
 use super::Leader;
 use crate::message::{Body, HeartbeatReply, ReadIndex, ReadIndexReply};
 use crate::output::ReadConsistency;
-use crate::read::State;
+use crate::read::ReadState;
 use crate::replication::Peer;
 use crate::shared::{Shared, count};
 use crate::sources::Sources;
@@ -76,11 +76,11 @@ impl Rounds {
 
 impl Leader {
     /// A read of this node waits for the next round, unless a lease holds.
-    pub(crate) fn on_read(&mut self, shared: &Shared, how: ReadConsistency) -> State {
+    pub(crate) fn on_read(&mut self, shared: &Shared, how: ReadConsistency) -> ReadState {
         if how == ReadConsistency::Lease && self.has_lease(shared) {
-            return State::Confirmed { index: shared.commit };
+            return ReadState::Confirmed { index: shared.commit };
         }
-        State::Asking { token: self.rounds.next() }
+        ReadState::Asking { token: self.rounds.next() }
     }
 
     /// Takes a follower's question.
