@@ -232,9 +232,8 @@ impl Entries {
         }
         let mut iter = self.iter();
         iter.by_ref().take(skip as usize).for_each(drop);
-        let (first, count) = (iter.index, self.count.saturating_sub(skip));
-        let bytes = self.bytes.slice(self.bytes.len().saturating_sub(iter.bytes_left())..);
-        Self { first, count, bytes }
+        let count = self.count.saturating_sub(skip);
+        Self { first: iter.index, count, bytes: self.bytes.slice_ref(iter.rest) }
     }
 }
 
