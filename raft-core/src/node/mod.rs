@@ -465,13 +465,14 @@ impl Node {
 
     /// Any input, completion or poll as a value: the methods and this are the same door.
     pub fn input(&mut self, input: Input) -> Answer {
-        let asked = |result: Result<(), Refused>| result.map_or_else(Answer::Refused, done);
-        let told = |result: Result<(), Misuse>| result.map_or_else(Answer::Misuse, done);
+        let done = |()| Answer::Done;
+        let received = |result: Result<_, _>| result.map_or_else(Answer::Rejected, done);
+        let asked = |result: Result<_, _>| result.map_or_else(Answer::Refused, done);
+        let proposed = |result: Result<_, _>| result.map_or_else(Answer::Refused, Answer::Proposed);
+        let told = |result: Result<_, _>| result.map_or_else(Answer::Misuse, done);
         match input {
             Input::Tick(now) => self.tick(now),
-            Input::Receive(message) => {
-                return self.receive(message).map_or_else(Answer::Rejected, done);
-            }
+            Input::Receive(message) => return received(self.receive(message)),
             Input::Propose(payload) => return proposed(self.propose(&payload)),
             Input::ProposeMembership(change) => return proposed(self.propose_membership(change)),
             Input::Read { id, consistency } => return asked(self.read(id, consistency)),
@@ -505,12 +506,4 @@ impl Node {
         let Some(reason) = self.halted.as_deref() else { return Ok(()) };
         Err(error(*reason))
     }
-}
-
-fn done((): ()) -> Answer {
-    Answer::Done
-}
-
-fn proposed(result: Result<EntryId, Refused>) -> Answer {
-    result.map_or_else(Answer::Refused, Answer::Proposed)
 }
