@@ -182,14 +182,19 @@ impl Node {
             return None;
         }
         let Shared { now, reads, log_reads, .. } = &self.shared;
-        let timer = self.role.deadline();
+        let idle = reads.is_empty() && log_reads.is_empty();
         match now {
             None => Some(Tick(0)),
-            Some(_) if reads.is_empty() && log_reads.is_empty() => timer,
-            Some(_) => {
-                let timers = [timer, reads.deadline(), log_reads.deadline()];
-                timers.into_iter().flatten().min()
-            }
+            Some(_) if idle => self.role.deadline(),
+            Some(_) => self.deadline_with_reads(),
         }
+    }
+
+    /// The first of all timers.
+    #[cold]
+    fn deadline_with_reads(&self) -> Option<Tick> {
+        let Shared { reads, log_reads, .. } = &self.shared;
+        let timers = [self.role.deadline(), reads.deadline(), log_reads.deadline()];
+        timers.into_iter().flatten().min()
     }
 }
