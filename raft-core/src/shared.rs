@@ -257,7 +257,7 @@ impl Shared {
     pub(crate) fn queue_chunk(&mut self) {
         if let Some(incoming) = self.snapshots.incoming()
             && !self.durability.has_chunk()
-            && let Some(chunk) = incoming.queue.pop_front()
+            && let Some(chunk) = incoming.next_chunk()
         {
             self.durability.put_chunk(incoming.transfer, chunk);
             self.sources.add(Sources::WRITE);

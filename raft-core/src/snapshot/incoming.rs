@@ -30,7 +30,7 @@ pub(crate) struct Incoming {
     durable: u64,
     digest: Digest,
     /// Accepted, and not yet part of a write; one after the other.
-    pub(crate) queue: VecDeque<Box<SnapshotChunk>>,
+    queue: VecDeque<Box<SnapshotChunk>>,
     /// Part of a write, or in the queue.
     pending: usize,
 }
@@ -77,6 +77,11 @@ impl Incoming {
     /// Whether all of it was accepted.
     fn is_complete(&self) -> bool {
         self.meta.as_ref().is_some_and(|meta| meta.length == self.accepted)
+    }
+
+    /// The next bytes to write.
+    pub(crate) fn next_chunk(&mut self) -> Option<Box<SnapshotChunk>> {
+        self.queue.pop_front()
     }
 
     /// Bytes of this transfer up to `end` survive a crash.
