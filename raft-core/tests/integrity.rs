@@ -101,6 +101,23 @@ fn a_follower_whose_doubt_ends_waits_for_its_leader_again() {
 }
 
 #[test]
+fn an_append_that_differs_before_an_entry_of_the_same_term_is_refused() {
+    let mut lab = Lab::new(3, &Config::default());
+    for (id, terms) in [(1, [1, 2, 2, 2]), (2, [2, 2, 2, 2])] {
+        lab.preload_with(id, &terms, 2, |index, term| format!("{index}@{term}"));
+    }
+    let writes = support::fold(&lab.hosts[&1].disk).checkpoint().unwrap();
+    let mut runs = writes.into_iter().map(|write| write.entries);
+    let run = runs.find(|entries| entries.len() == 4).unwrap();
+    let chain = lab.node(2).checksum_at(LogIndex(0)).unwrap();
+    let before = lab.log(2);
+    let append = wire::message(1, 2, 6, wire::append(at(0, 0), chain, 0, run));
+    let error = lab.act(2, |node| node.receive(append)).unwrap_err();
+    assert_eq!(error, RejectedMessage::Diverged { at: at(4, 2) });
+    assert_eq!(lab.log(2), before);
+}
+
+#[test]
 fn a_payload_damaged_on_disk_does_not_start() {
     let lab = one_lies(3, 3);
     let (honest, forged) = (&lab.hosts[&1].disk, &lab.hosts[&3].disk);

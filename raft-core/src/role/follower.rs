@@ -149,7 +149,11 @@ fn known(shared: &Shared, entries: &Entries) -> Result<u64, RejectedMessage> {
         }
         known = known.saturating_add(1);
     }
-    Ok(known)
+    // After one that differs there is none of the same term in both.
+    match last.filter(|last| log.term(last.id.index) == Some(last.id.term)) {
+        Some(last) if known < overlap => Err(RejectedMessage::Diverged { at: last.id }),
+        _ => Ok(known),
+    }
 }
 
 /// Whether the log holds this entry, which is not before its beginning. Another one in its place may
