@@ -35,7 +35,8 @@ impl Leader {
         if based_on != current {
             return Err(Refused::StaleMembership { based_on, current });
         }
-        if !self.is_settled(shared) || self.is_joint(shared) {
+        let committed = put_back!(ChangeBeforeOwnCommit) && current <= shared.commit;
+        if !(self.is_settled(shared) || committed) || self.is_joint(shared) {
             return Err(Refused::ChangeInProgress);
         }
         let next = Membership::new(change.members)?;
@@ -47,8 +48,7 @@ impl Leader {
     /// leader's change may still be committed by a quorum that does not overlap with this one's
     /// (Ongaro, raft-dev, July 2015).
     fn is_settled(&self, shared: &Shared) -> bool {
-        let of_own_term = shared.commit >= self.opened || put_back!(ChangeBeforeOwnCommit);
-        shared.memberships.index() <= shared.commit && of_own_term
+        shared.memberships.index() <= shared.commit && shared.commit >= self.opened
     }
 
     fn is_joint(&self, shared: &Shared) -> bool {
