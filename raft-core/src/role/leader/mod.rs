@@ -196,11 +196,11 @@ impl Leader {
 
     /// The peer that has said something, and its place.
     fn peer(&mut self, shared: &mut Shared, from: NodeId) -> Option<(usize, &mut Peer)> {
-        let found = self.peers.iter_mut().enumerate().find(|(_, peer)| peer.id == from);
+        let found = self.peers.iter().position(|peer| peer.id == from);
         if found.is_none() {
             count(&mut shared.counters().not_member);
         }
-        found
+        found.and_then(|at| Some((at, self.peers.get_mut(at)?)))
     }
 
     /// Takes the answer to an append.
