@@ -163,9 +163,11 @@ impl LogReads {
         if id.incarnation > incarnation || id.incarnation == incarnation && !issued {
             return Err(Misuse::UnknownRequest);
         }
-        let asked = |(_, read): &(usize, &mut Read)| matches!(read.state, State::Asked(asked) if asked == id);
+        let asked = |read: &Read| matches!(read.state, State::Asked(asked) if asked == id);
         let mut open = self.open.iter_mut().enumerate();
-        let Some((at, read)) = open.find(asked) else { return Ok(Outcome::Dropped) };
+        let Some((at, read)) = open.find(|(_, read)| asked(read)) else {
+            return Ok(Outcome::Dropped);
+        };
         let entries = answer.unwrap_or_default();
         if entries.is_empty() || entries.last() < read.next {
             read.state = match read.reader {
